@@ -1,1 +1,46 @@
-//! Placeholder.
+//! Everything that crosses a process boundary of Anyray as bytes has its one definition here.
+//!
+//! All of it is pure: no I/O, no clock, no runtime.
+//! What a program does with these shapes lives in that program's crate.
+//!
+//! | Dialect | Documented upstream |
+//! |---|---|
+//! | [`Dialect::OpenAiChat`] | <https://platform.openai.com/docs/api-reference/chat> |
+//! | [`Dialect::OpenAiResponses`] | <https://platform.openai.com/docs/api-reference/responses> |
+//! | [`Dialect::AnthropicMessages`] | <https://docs.anthropic.com/en/api/messages> |
+
+pub mod anthropic;
+pub mod anyray;
+pub mod error;
+pub mod gateway_config;
+pub mod key_scan;
+pub mod openai;
+pub mod sse;
+pub mod usage;
+
+/// What a body looks like, as opposed to where it goes.
+///
+/// Equal dialects pass bytes through; only different ones need a translation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// OpenAI's bodies other than Responses: chat completions, legacy completions, embeddings,
+    /// models and files share one error envelope and one stream grammar (`data:` frames, then
+    /// `[DONE]`).
+    OpenAiChat,
+    /// OpenAI's Responses: named events that end in `response.completed`, `.incomplete` or
+    /// `.failed`.
+    OpenAiResponses,
+    /// Anthropic's Messages: named events that end in `message_stop`.
+    AnthropicMessages,
+}
+
+impl Dialect {
+    /// The dialect's name in messages, logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenAiChat => "openai-chat",
+            Self::OpenAiResponses => "openai-responses",
+            Self::AnthropicMessages => "anthropic-messages",
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Anthropic's error envelope, also the payload of its `error` stream event.
+//!
+//! Source: <https://docs.anthropic.com/en/api/errors>.
+
+use serde::Serialize;
+
+/// `{"type":"error", "error": {...}, "request_id": ...}`.
+#[derive(Debug, Serialize)]
+pub struct Envelope<'a> {
+    /// Always `error`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// What went wrong.
+    pub error: Detail<'a>,
+    /// Equal to the `request-id` header of the answer.
+    pub request_id: &'a str,
+}
+
+/// The inside of the envelope.
+#[derive(Debug, Serialize)]
+pub struct Detail<'a> {
+    /// Class of the error, such as `invalid_request_error`.
+    #[serde(rename = "type")]
+    pub kind: &'a str,
+    /// Text for a person.
+    pub message: &'a str,
+}

@@ -1,0 +1,220 @@
+//! `gateway.json`: the file that the operator, or a person, writes and the gateway reads.
+//!
+//! The schema is strict: an unknown field is an error, so that a typing mistake never passes for
+//! a setting.
+//! Secrets are not in it; it names files beside it that hold them.
+//! What a value must be beyond its type is checked by the gateway when it loads the file.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The only value of `schemaVersion` so far.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Name of the configuration file inside the configuration directory.
+pub const CONFIG_FILE: &str = "gateway.json";
+
+/// Name of the optional index inside the configuration directory, see [`Index`].
+pub const INDEX_FILE: &str = "index.json";
+
+/// What one gateway serves, and how.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GatewayConfig {
+    /// Version of this schema; must be 1.
+    pub schema_version: u32,
+    /// Who may call. Required: there is no default that suits everyone.
+    pub auth: Auth,
+    /// The provider credentials that the gateway holds, and where each one goes.
+    ///
+    /// The first key of a provider is that provider's default.
+    /// Default: none; then callers bring their own provider credentials.
+    #[serde(default)]
+    pub provider_keys: Vec<ProviderKey>,
+    /// Which provider key serves which model.
+    #[serde(default)]
+    pub routing: Routing,
+    /// Further paths of the providers' APIs that callers may use, such as `/v1/files` or
+    /// `/v1/files/*`.
+    ///
+    /// A trailing `/*` stands for everything below. Default: none.
+    #[serde(default)]
+    pub passthrough_paths: Vec<String>,
+    /// Which addresses the gateway may connect to.
+    #[serde(default)]
+    pub egress: Egress,
+    /// Bounds that keep the gateway alive under load.
+    #[serde(default)]
+    pub limits: Limits,
+    /// How long the gateway waits.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    /// Whether a line is logged per request. Default: true.
+    #[serde(default = "default_true")]
+    pub access_log: bool,
+}
+
+/// Who may call.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Auth {
+    /// Whether a client key is demanded of every caller.
+    pub client_keys: ClientKeys,
+}
+
+/// Whether callers need a client key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum ClientKeys {
+    /// Every caller is served: for a network that only trusted callers can reach.
+    Optional,
+}
+
+/// One provider credential.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProviderKey {
+    /// Unique name: lower-case letters, digits, `-` and `.`, at most 253 characters.
+    pub name: String,
+    /// Slug of the provider: `openai` or `anthropic`.
+    pub provider: String,
+    /// Where the secret is.
+    pub credential: Credential,
+    /// Where requests go. Default: the provider's public API.
+    #[serde(default)]
+    pub endpoint: Option<Endpoint>,
+}
+
+/// Where the secret of a provider key is.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Credential {
+    /// Path of the file that holds the API key, relative to the configuration directory, without
+    /// `..`, for example `keys/openai`. White space around the key is ignored.
+    pub file: String,
+    /// Version of the secret, free text. It enters the reported hash, so that a rotation can be
+    /// seen without a hash of the key. Default: none.
+    #[serde(default)]
+    pub version: Option<String>,
+}
+
+/// Where requests of a provider key go.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Endpoint {
+    /// Base URL, as the provider's own SDK takes it: with `/v1` for OpenAI, without for Anthropic.
+    pub url: String,
+    /// Allows plain `http`. Default: false.
+    #[serde(default)]
+    pub allow_insecure: bool,
+    /// PEM certificates to trust instead of the built-in roots. Default: the built-in roots.
+    #[serde(default)]
+    pub ca_bundle: Option<String>,
+}
+
+/// Which provider key serves which model.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Routing {
+    /// Rules in order; the first that matches the request's `model` decides. Default: none.
+    #[serde(default)]
+    pub models: Vec<ModelRule>,
+}
+
+/// One routing rule.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ModelRule {
+    /// Model name; `*` stands for any characters, for example `claude-*`.
+    #[serde(rename = "match")]
+    pub pattern: String,
+    /// Name of the provider key.
+    pub provider_key: String,
+}
+
+/// Which addresses the gateway may connect to.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Egress {
+    /// Allows every private, loopback and link-local address. Default: false.
+    #[serde(default)]
+    pub allow_private_addresses: bool,
+    /// Networks that are allowed although private, for example `10.1.0.0/16`. Default: none.
+    #[serde(default)]
+    pub allowed_networks: Vec<String>,
+}
+
+/// Bounds on what the gateway takes in at once.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Limits {
+    /// Largest request body, in bytes; more is refused with 413. Default: 67108864 (64 MiB).
+    pub max_body_bytes: u64,
+    /// Bytes of request bodies held at once, over all requests; more is refused with 503.
+    /// Default: 134217728 (128 MiB).
+    pub max_buffered_bytes: u64,
+    /// Requests served at once; more are refused with 503. Default: 4096.
+    pub max_concurrent_requests: u32,
+    /// Connections held open at once; more wait in the kernel's queue. Default: 16384.
+    pub max_connections: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 64 << 20,
+            max_buffered_bytes: 128 << 20,
+            max_concurrent_requests: 4096,
+            max_connections: 16_384,
+        }
+    }
+}
+
+/// How long the gateway waits, in milliseconds.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// For a connection to a provider, TLS included. Default: 5000.
+    pub connect_ms: u64,
+    /// For the head of a provider's answer. Default: 600000, as long as the SDKs wait.
+    pub first_byte_ms: u64,
+    /// Between two pieces of a provider's answer. Default: 300000.
+    pub idle_ms: u64,
+    /// For a whole request, from head to last byte; absent means no limit. Default: absent.
+    pub total_ms: Option<u64>,
+    /// Between two pieces of a request body. Default: 30000.
+    pub request_body_ms: u64,
+    /// How long a stream may be silent before the caller gets a ping. Default: 15000.
+    pub ping_ms: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect_ms: 5_000,
+            first_byte_ms: 600_000,
+            idle_ms: 300_000,
+            total_ms: None,
+            request_body_ms: 30_000,
+            ping_ms: 15_000,
+        }
+    }
+}
+
+/// `index.json`: digests of the files of one configuration, written by the operator.
+///
+/// It lets the gateway see that a directory holds one consistent set, not half of an old and half
+/// of a new one.
+/// Where it is present, every file that the gateway reads must be in it and must match.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Index {
+    /// SHA-256 of each file as 64 lower-case hexadecimal digits, by path relative to the
+    /// directory.
+    pub files: BTreeMap<String, String>,
+}
+
+fn default_true() -> bool {
+    true
+}
