@@ -1,1 +1,31 @@
-//! Placeholder.
+//! The data plane: an OpenAI- and Anthropic-compatible gateway that passes bytes through.
+//!
+//! In reading order: [`pipeline`] is a request's way; [`inbound`], [`auth`], [`routing`] and
+//! [`outbound`] decide, purely; [`body`], [`upstream`] and [`stream`] move bytes; [`record`],
+//! [`metrics`] and [`access_log`] account; [`config`] holds what is served; [`api`], [`ops`],
+//! [`server`] and [`run`] are the process around it.
+
+pub mod access_log;
+pub mod api;
+pub mod auth;
+pub mod body;
+pub mod cli;
+pub mod config;
+pub mod egress;
+pub mod error;
+pub mod headers;
+pub mod inbound;
+pub mod meter;
+pub mod metrics;
+pub mod ops;
+pub mod outbound;
+pub mod pipeline;
+pub mod provider;
+pub mod record;
+pub mod routing;
+pub mod run;
+pub mod server;
+pub mod state;
+pub mod stream;
+pub mod telemetry;
+pub mod upstream;

@@ -1,0 +1,40 @@
+//! The front door on port 8787: probes that need no credential, and everything else.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+    routing::{any, get},
+};
+use http::StatusCode;
+
+use crate::{pipeline, state::Worker};
+
+/// The routes of one worker. The table of inference paths is in `inbound`.
+pub fn router(worker: Arc<Worker>) -> Router {
+    Router::new()
+        .route("/", get(greet))
+        .route("/livez", get(async || "ok"))
+        .route("/api/hello", any(async || "ok"))
+        .fallback(infer)
+        .with_state(worker)
+}
+
+/// `GET /` and `HEAD /`: clients probe it at start, load balancers while they run.
+async fn greet(State(worker): State<Arc<Worker>>) -> Response {
+    if worker.app.is_draining() {
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Anyray AI Gateway is shutting down\n",
+        )
+            .into_response();
+    }
+    "Anyray AI Gateway\n".into_response()
+}
+
+async fn infer(State(worker): State<Arc<Worker>>, request: Request) -> Response<Body> {
+    pipeline::serve(worker, request).await
+}

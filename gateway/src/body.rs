@@ -1,0 +1,253 @@
+//! A request's body on its way in: bounded, searched for `model`, and handed on unchanged.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use anyray_wire::key_scan::{KeyScanner, Path};
+use axum::{BoxError, body::Body};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header::CONTENT_ENCODING};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use tokio::time::{Sleep, sleep, timeout};
+
+use crate::{error::GatewayError, state::Held};
+
+/// Up to this size a body is collected before it goes on, so that a failed try could be repeated;
+/// a larger one is searched up to here and then streamed.
+const MAX_COLLECTED_BYTES: usize = 1 << 20;
+
+const MODEL: &[Path] = &[&["model"]];
+
+/// The bounds on one body.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Most bytes in all.
+    pub max_bytes: u64,
+    /// Most bytes held at once, over all requests.
+    pub max_buffered_bytes: u64,
+    /// Longest wait between two pieces.
+    pub idle: Duration,
+}
+
+/// A body that goes upstream.
+#[derive(Debug)]
+pub struct UpstreamBody {
+    head: Bytes,
+    rest: Option<Rest>,
+    /// The share of the budget that `head` takes.
+    _held: Held,
+}
+
+/// What a streamed body's failure was, known before the upstream request fails of it.
+pub type Fault = Arc<OnceLock<GatewayError>>;
+
+/// What of a body has not arrived yet.
+#[derive(Debug)]
+struct Rest {
+    body: Body,
+    seen: u64,
+    bounds: Bounds,
+    idle: Option<Pin<Box<Sleep>>>,
+    fault: Fault,
+}
+
+/// A received body and what was read from it.
+#[derive(Debug)]
+pub struct Received {
+    /// To send upstream.
+    pub body: UpstreamBody,
+    /// The value of the top-level key `model`, where there is one near the front.
+    pub model: Option<String>,
+    /// Set when a streamed body fails.
+    pub fault: Option<Fault>,
+}
+
+/// Receives a body, whole up to 1 MiB, else up to there.
+///
+/// # Errors
+/// [`GatewayError::EncodedBody`], [`GatewayError::BodyTooLarge`],
+/// [`GatewayError::OutOfBodyBudget`], [`GatewayError::BodyTimeout`] or [`GatewayError::ReadBody`].
+pub async fn receive(
+    headers: &HeaderMap,
+    mut body: Body,
+    bounds: Bounds,
+    mut held: Held,
+) -> Result<Received, GatewayError> {
+    let is_encoded =
+        |value: &http::HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get_all(CONTENT_ENCODING).iter().any(is_encoded) {
+        return Err(GatewayError::EncodedBody);
+    }
+    let too_large = GatewayError::BodyTooLarge {
+        limit: bounds.max_bytes,
+    };
+    let declared = body.size_hint();
+    if declared.lower() > bounds.max_bytes {
+        return Err(too_large);
+    }
+    let mut head = Head::default();
+    while !body.is_end_stream() && head.len() < MAX_COLLECTED_BYTES {
+        let frame = timeout(bounds.idle, body.frame()).await;
+        let Some(frame) = frame.map_err(|_| GatewayError::BodyTimeout)? else {
+            break;
+        };
+        let Ok(data) = frame.map_err(|_| GatewayError::ReadBody)?.into_data() else {
+            continue;
+        };
+        if !held.take(data.len() as u64, bounds.max_buffered_bytes) {
+            return Err(GatewayError::OutOfBodyBudget);
+        }
+        head.push(data, declared.lower());
+        if head.len() as u64 > bounds.max_bytes {
+            return Err(too_large);
+        }
+    }
+    let head = head.into_bytes();
+    let model = find_model(&head);
+    let fault = (!body.is_end_stream()).then(Fault::default);
+    let rest = fault.clone().map(|fault| Rest {
+        body,
+        seen: head.len() as u64,
+        bounds,
+        idle: None,
+        fault,
+    });
+    Ok(Received {
+        body: UpstreamBody {
+            head,
+            rest,
+            _held: held,
+        },
+        model,
+        fault,
+    })
+}
+
+/// The value of the top-level key `model`.
+fn find_model(text: &[u8]) -> Option<String> {
+    let mut rest = text;
+    KeyScanner::new(MODEL)
+        .next(&mut rest)
+        .and_then(|found| serde_json::from_slice(found.value).ok())
+}
+
+/// The bytes so far: those of a body that came in one piece are not copied.
+#[derive(Debug, Default)]
+struct Head {
+    first: Bytes,
+    joined: BytesMut,
+}
+
+impl Head {
+    fn len(&self) -> usize {
+        self.first.len() + self.joined.len()
+    }
+
+    fn push(&mut self, data: Bytes, expected: u64) {
+        if self.len() == 0 {
+            self.first = data;
+            return;
+        }
+        if self.joined.is_empty() {
+            let expected = usize::try_from(expected).unwrap_or(usize::MAX);
+            self.joined.reserve(
+                expected
+                    .min(MAX_COLLECTED_BYTES)
+                    .max(self.len() + data.len()),
+            );
+            self.joined
+                .extend_from_slice(&std::mem::take(&mut self.first));
+        }
+        self.joined.extend_from_slice(&data);
+    }
+
+    fn into_bytes(self) -> Bytes {
+        if self.joined.is_empty() {
+            self.first
+        } else {
+            self.joined.freeze()
+        }
+    }
+}
+
+impl http_body::Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if !self.head.is_empty() {
+            let head = std::mem::take(&mut self.head);
+            return Poll::Ready(Some(Ok(Frame::data(head))));
+        }
+        match &mut self.rest {
+            Some(rest) => rest.poll_frame(context),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.head.is_empty()
+            && self
+                .rest
+                .as_ref()
+                .is_none_or(|rest| rest.body.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let head = self.head.len() as u64;
+        let Some(rest) = &self.rest else {
+            return SizeHint::with_exact(head);
+        };
+        let rest = rest.body.size_hint();
+        rest.exact()
+            .map_or_else(SizeHint::default, |rest| SizeHint::with_exact(head + rest))
+    }
+}
+
+impl Rest {
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                let limit = self.bounds.idle;
+                ready!(
+                    self.idle
+                        .get_or_insert_with(|| Box::pin(sleep(limit)))
+                        .as_mut()
+                        .poll(context)
+                );
+                return self.fail(GatewayError::BodyTimeout);
+            }
+        };
+        self.idle = None;
+        match frame {
+            None => Poll::Ready(None),
+            Some(Err(_)) => self.fail(GatewayError::ReadBody),
+            Some(Ok(frame)) => {
+                self.seen += frame.data_ref().map_or(0, |data| data.len() as u64);
+                if self.seen > self.bounds.max_bytes {
+                    return self.fail(GatewayError::BodyTooLarge {
+                        limit: self.bounds.max_bytes,
+                    });
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+        }
+    }
+
+    fn fail(&self, error: GatewayError) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let error = *self.fault.get_or_init(|| error);
+        Poll::Ready(Some(Err(error.into())))
+    }
+}

@@ -1,0 +1,87 @@
+//! One accepted configuration, resolved so that a request needs no further look-ups or checks.
+
+use std::{sync::Arc, time::Duration};
+
+use anyray_wire::gateway_config::{ClientKeys, Limits};
+use http::uri::{Authority, Scheme};
+use secrecy::SecretString;
+
+use crate::{egress::Egress, provider::Provider};
+
+/// An immutable configuration; each request takes it once and keeps it to its end.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// SHA-256 of `gateway.json` in hexadecimal. Key material never enters it; a key's `version`
+    /// does.
+    pub hash: String,
+    /// Whether callers need a client key.
+    pub client_keys: ClientKeys,
+    /// The provider keys, a provider's default first.
+    pub keys: Vec<Arc<ProviderKey>>,
+    /// Which of [`Self::keys`] serves which model, first match first.
+    pub model_rules: Vec<ModelRule>,
+    /// Where callers' own credentials go, one entry per provider of `provider::ALL`.
+    pub public_endpoints: Vec<Arc<ProviderKey>>,
+    /// See `passthroughPaths`.
+    pub passthrough_paths: Vec<String>,
+    /// See `limits`.
+    pub limits: Limits,
+    /// See `timeouts`.
+    pub timeouts: Timeouts,
+    /// Whether a line is logged per request.
+    pub access_log: bool,
+}
+
+/// A provider, where its requests go, and the credential for it.
+#[derive(Debug)]
+pub struct ProviderKey {
+    /// The key's name in the configuration.
+    pub name: String,
+    /// The provider.
+    pub provider: &'static dyn Provider,
+    /// The API key; absent on the public endpoints that callers bring their own credential for.
+    pub secret: Option<SecretString>,
+    /// `http` or `https`.
+    pub scheme: Scheme,
+    /// Host and port.
+    pub authority: Authority,
+    /// Path of the endpoint and the provider's prefix, without a slash at the end.
+    pub base_path: String,
+    /// How connections are made.
+    pub transport: Arc<Transport>,
+}
+
+/// What a connection needs beyond host and port; equal ones share a pool.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Transport {
+    /// PEM certificates to trust instead of the built-in roots.
+    pub ca_bundle: Option<Arc<str>>,
+    /// Which addresses may be dialled.
+    pub egress: Arc<Egress>,
+    /// For DNS, TCP and TLS together.
+    pub connect_timeout: Duration,
+}
+
+/// One routing rule.
+#[derive(Debug)]
+pub struct ModelRule {
+    /// Model name with `*` for any characters.
+    pub pattern: String,
+    /// The key that serves it.
+    pub key: Arc<ProviderKey>,
+}
+
+/// See `timeouts` in the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// For the head of a provider's answer.
+    pub first_byte: Duration,
+    /// Between two pieces of an answer.
+    pub idle: Duration,
+    /// For a whole request.
+    pub total: Option<Duration>,
+    /// Between two pieces of a request body.
+    pub request_body: Duration,
+    /// Silence after which a stream's caller gets a ping.
+    pub ping: Duration,
+}

@@ -1,0 +1,121 @@
+//! Which requests are served, as what, and which are refused.
+
+use http::Request;
+
+use super::*;
+
+fn read_with(method: &str, uri: &str, headers: &[(&str, &str)]) -> Result<Inbound, GatewayError> {
+    let mut request = Request::builder().method(method).uri(uri);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let (parts, ()) = request.body(()).expect("request").into_parts();
+    read(&parts, &["/v1/files/*".to_owned(), "/v1/files".to_owned()])
+}
+
+fn operation(method: &str, uri: &str) -> Result<Operation, GatewayError> {
+    read_with(method, uri, &[]).map(|inbound| inbound.operation)
+}
+
+#[test]
+fn every_path_of_the_table_is_served_with_and_without_version() {
+    for row in TABLE {
+        let path = row.pattern.replace('*', "some%2Fid");
+        for method in row.methods {
+            for prefix in ["", "/v1"] {
+                let uri = format!("{prefix}{path}?beta=true");
+                let inbound = read_with(method.as_str(), &uri, &[]).expect(&uri);
+                assert_eq!(
+                    (inbound.operation, inbound.path.as_str()),
+                    (row.operation, path.as_str())
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn anthropic_version_decides_where_two_apis_share_a_path() {
+    let anthropic = [("anthropic-version", "2023-06-01")];
+    for uri in ["/v1/models", "/v1/models/x", "/v1/files"] {
+        let with = read_with("GET", uri, &anthropic).map(|inbound| inbound.dialect);
+        let without = read_with("GET", uri, &[]).map(|inbound| inbound.dialect);
+        assert_eq!(
+            (with, without),
+            (Ok(Dialect::AnthropicMessages), Ok(Dialect::OpenAiChat))
+        );
+    }
+    let chat = read_with("POST", "/chat/completions", &anthropic).map(|inbound| inbound.dialect);
+    assert_eq!(chat, Ok(Dialect::OpenAiChat));
+}
+
+#[test]
+fn only_listed_paths_pass_through() {
+    assert_eq!(
+        operation("DELETE", "/v1/files/file-1"),
+        Ok(Operation::Passthrough)
+    );
+    assert_eq!(operation("POST", "/v1/files"), Ok(Operation::Passthrough));
+    for uri in [
+        "/files",
+        "/v1/batches",
+        "/v1/organization/users",
+        "/admin",
+        "/v1",
+        "/v1/",
+        "/x",
+        "/v11/models",
+    ] {
+        assert!(
+            matches!(
+                operation("GET", uri),
+                Err(GatewayError::UnknownPath | GatewayError::UnsafePath)
+            ),
+            "{uri}"
+        );
+    }
+}
+
+#[test]
+fn other_methods_are_told_what_the_path_takes() {
+    let allow = |allow| Err(GatewayError::MethodNotAllowed { allow });
+    assert_eq!(operation("GET", "/v1/chat/completions"), allow("POST"));
+    assert_eq!(operation("POST", "/models"), allow("GET"));
+    assert_eq!(operation("PUT", "/responses/r"), allow("GET, POST, DELETE"));
+}
+
+#[test]
+fn a_websocket_attempt_is_named_as_such_on_any_path() {
+    let upgrade = [("upgrade", "WebSocket"), ("connection", "upgrade")];
+    for uri in ["/v1/responses", "/responses", "/v1/realtime"] {
+        assert_eq!(
+            read_with("GET", uri, &upgrade),
+            Err(GatewayError::WebSocket)
+        );
+    }
+}
+
+#[test]
+fn paths_that_a_provider_could_read_otherwise_are_refused() {
+    for uri in [
+        "/v1/files/../organization/users",
+        "/v1/files/%2e%2e/organization",
+        "/v1/files/.%2E/organization",
+        "/v1/files/%2e%2e%2Forganization",
+        "/v1/files/a%5c..%5cb",
+        "/v1/files//a",
+        "/v1/files/./a",
+        "/v1/responses/..",
+        "/v1/files/",
+    ] {
+        assert_eq!(
+            operation("GET", uri),
+            Err(GatewayError::UnsafePath),
+            "{uri}"
+        );
+    }
+    assert_eq!(
+        operation("GET", "/v1/models/a%2Fb..c"),
+        Ok(Operation::Models)
+    );
+}

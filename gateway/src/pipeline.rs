@@ -1,0 +1,219 @@
+//! A request's way through the gateway, as a list of steps.
+
+use std::{sync::Arc, time::Duration};
+
+use anyray_wire::{
+    anyray::headers::{self, PROVIDER},
+    error as wire_error,
+};
+use axum::body::Body;
+use http::{
+    HeaderMap, HeaderValue, Request, Response, StatusCode,
+    header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, UPGRADE},
+};
+use hyper::body::Incoming;
+use tokio::time::sleep;
+
+use crate::{
+    auth,
+    body::{self, Bounds, Fault, Received},
+    config::{Snapshot, snapshot::ProviderKey},
+    error::GatewayError,
+    headers::clean_response,
+    inbound::{self, Inbound},
+    outbound,
+    record::{Outcome, Record},
+    routing::{self, Wish},
+    state::{Held, Worker},
+    stream::{Relay, is_event_stream},
+    upstream::SendError,
+};
+
+/// What callers that were turned away for load should wait, in seconds.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// Serves one request, whatever becomes of it.
+///
+/// # Cancel safety
+/// Dropping the future cancels the upstream request; the record notes that the caller has left.
+pub async fn serve(worker: Arc<Worker>, request: Request<Body>) -> Response<Body> {
+    let mut record = Record::open(&worker);
+    let config = worker.app.config.load_full();
+    match exchange(&mut record, &config, request).await {
+        Ok(answer) => relay(answer, record, &config),
+        Err(error) => refuse(error, record),
+    }
+}
+
+/// From the caller's request to the head of the provider's answer.
+async fn exchange(
+    record: &mut Record,
+    config: &Snapshot,
+    request: Request<Body>,
+) -> Result<Response<Incoming>, GatewayError> {
+    let (parts, body) = request.into_parts();
+    let inbound = identify(record, config, &parts)?;
+    let app = Arc::clone(&record.worker().app);
+    record.admission = Some(app.admit()?);
+    let credential = auth::find_caller_credential(&parts.headers)?;
+    let held = Held::new(&app.buffered_bytes);
+    let received = body::receive(&parts.headers, body, bounds(config), held).await?;
+    let Received { body, model, fault } = received;
+    record.model = model;
+    let wish = Wish {
+        provider: wanted_provider(&parts.headers)?,
+        model: record.model.as_deref(),
+        credential,
+    };
+    let target = routing::plan(&inbound, wish, config)?;
+    record.key = Some(Arc::clone(&target.key));
+    let request = outbound::build(parts, &inbound, &target, body)?;
+    send(record, config, &target.key, request, fault).await
+}
+
+/// Reads what the request is, and notes it.
+fn identify(
+    record: &mut Record,
+    config: &Snapshot,
+    parts: &http::request::Parts,
+) -> Result<Inbound, GatewayError> {
+    match inbound::read(parts, &config.passthrough_paths) {
+        Ok(inbound) => {
+            record.operation = Some(inbound.operation);
+            record.dialect = inbound.dialect;
+            Ok(inbound)
+        }
+        Err(error) => {
+            record.dialect = inbound::error_dialect(parts);
+            Err(error)
+        }
+    }
+}
+
+fn wanted_provider(headers: &HeaderMap) -> Result<Option<&str>, GatewayError> {
+    let value = headers.get(PROVIDER).map(HeaderValue::to_str).transpose();
+    value.map_err(|_| GatewayError::UnknownProvider)
+}
+
+fn bounds(config: &Snapshot) -> Bounds {
+    Bounds {
+        max_bytes: config.limits.max_body_bytes,
+        max_buffered_bytes: config.limits.max_buffered_bytes,
+        idle: config.timeouts.request_body,
+    }
+}
+
+/// Sends the request and waits for the head of the answer, within every limit.
+async fn send(
+    record: &mut Record,
+    config: &Snapshot,
+    key: &Arc<ProviderKey>,
+    request: Request<body::UpstreamBody>,
+    fault: Option<Fault>,
+) -> Result<Response<Incoming>, GatewayError> {
+    let worker = Arc::clone(record.worker());
+    let provider = key.provider.slug();
+    let limit = first_byte_limit(record, config);
+    let sent = tokio::select! {
+        biased;
+        sent = worker.upstreams.send(&key.transport, request) => sent,
+        () = sleep(limit) => return Err(GatewayError::FirstByteTimeout { provider, limit }),
+        () = worker.app.drain.cutoff.cancelled() => return Err(GatewayError::Draining),
+    };
+    sent.map_err(|error| match fault.as_ref().and_then(|fault| fault.get()) {
+        Some(fault) => *fault,
+        None => send_error(&error, key),
+    })
+}
+
+fn first_byte_limit(record: &Record, config: &Snapshot) -> Duration {
+    let left = config
+        .timeouts
+        .total
+        .map(|total| total.saturating_sub(record.elapsed()));
+    left.map_or(config.timeouts.first_byte, |left| {
+        left.min(config.timeouts.first_byte)
+    })
+}
+
+fn send_error(error: &SendError, key: &ProviderKey) -> GatewayError {
+    let provider = key.provider.slug();
+    match error {
+        SendError::ConnectTimeout => GatewayError::ConnectTimeout {
+            provider,
+            limit: key.transport.connect_timeout,
+        },
+        SendError::EgressDenied => GatewayError::EgressRefused { provider },
+        SendError::Connect => GatewayError::Unreachable { provider },
+        SendError::Exchange => GatewayError::InvalidAnswer { provider },
+    }
+}
+
+/// The provider's answer, passed on as it comes.
+fn relay(answer: Response<Incoming>, mut record: Record, config: &Snapshot) -> Response<Body> {
+    let (upstream, body) = answer.into_parts();
+    record.status = Some(upstream.status);
+    record.first_byte = Some(record.elapsed());
+    let mut headers = upstream.headers;
+    clean_response(&mut headers);
+    let is_stream = is_event_stream(&headers);
+    if is_stream {
+        headers.remove(CONTENT_LENGTH);
+    }
+    finish_head(&mut headers, &record);
+    let relay = Relay::new(body, is_stream, record, config.timeouts);
+    let mut response = Response::new(Body::new(relay));
+    *response.status_mut() = upstream.status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// The gateway's own answer to a request that it does not serve.
+fn refuse(error: GatewayError, mut record: Record) -> Response<Body> {
+    let status = error.status();
+    record.status = Some(status);
+    record.set_outcome(Outcome::Failed(error));
+    if status.is_server_error() {
+        tracing::warn!(
+            request.id = record.id(),
+            reason = error.code(),
+            "refused a request: {error}"
+        );
+    }
+    let dialect = record.dialect;
+    let body = error.describe(record.id(), |detail| wire_error::body(dialect, detail));
+    record.response_bytes = body.len() as u64;
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if !error.is_retryable() {
+        headers.insert(headers::SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+    }
+    match error {
+        GatewayError::MethodNotAllowed { allow } => {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        GatewayError::WebSocket => {
+            headers.insert(UPGRADE, HeaderValue::from_static("HTTP/1.1"));
+        }
+        _ => {}
+    }
+    finish_head(headers, &record);
+    response
+}
+
+/// What every answer carries: ids of the request, and on the way out the end of the connection.
+fn finish_head(headers: &mut HeaderMap, record: &Record) {
+    let id = record.id_header();
+    for name in [headers::ANTHROPIC_REQUEST_ID, headers::OPENAI_REQUEST_ID] {
+        headers.entry(name).or_insert_with(|| id.clone());
+    }
+    headers.insert(headers::REQUEST_ID, id);
+    if record.worker().app.is_draining() {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+}

@@ -1,0 +1,30 @@
+//! Anthropic's own API, and whatever else speaks it at another endpoint.
+
+use anyray_wire::{Dialect, anyray::headers};
+
+use super::{AuthScheme, Provider};
+
+#[derive(Debug)]
+pub(super) struct Anthropic;
+
+impl Provider for Anthropic {
+    fn slug(&self) -> &'static str {
+        "anthropic"
+    }
+
+    fn speaks(&self, dialect: Dialect) -> bool {
+        dialect == Dialect::AnthropicMessages
+    }
+
+    fn default_endpoint(&self) -> &'static str {
+        "https://api.anthropic.com"
+    }
+
+    fn path_prefix(&self) -> &'static str {
+        "/v1"
+    }
+
+    fn auth(&self) -> AuthScheme {
+        AuthScheme::ApiKeyHeader(headers::X_API_KEY)
+    }
+}

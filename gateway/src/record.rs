@@ -1,0 +1,202 @@
+//! What is known of one request; told to metrics and the access log exactly once, when it ends.
+
+use std::{sync::Arc, time::Duration};
+
+use anyray_wire::{Dialect, usage::TokenUsage};
+use http::{HeaderValue, StatusCode};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::{
+    access_log::{Line, Tokens},
+    config::snapshot::ProviderKey,
+    error::GatewayError,
+    inbound::Operation,
+    metrics::RequestLabels,
+    state::{Held, Worker},
+};
+
+/// Longest model name that is logged.
+const MAX_MODEL_BYTES: usize = 128;
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The caller got all of an answer, be it an error of the provider.
+    Answered,
+    /// The gateway refused the request, or broke the answer off.
+    Failed(GatewayError),
+    /// The caller left first.
+    ClientGone,
+}
+
+/// One request from its head to the end of its answer.
+///
+/// Dropping it ends the request: without another word the caller has left.
+#[derive(Debug)]
+pub struct Record {
+    worker: Arc<Worker>,
+    started: Instant,
+    id: String,
+    /// The place among the requests being served.
+    pub admission: Option<Held>,
+    /// What the request does, once known.
+    pub operation: Option<Operation>,
+    /// The dialect for errors.
+    pub dialect: Dialect,
+    /// Where it went, once known.
+    pub key: Option<Arc<ProviderKey>>,
+    /// The model it asked for.
+    pub model: Option<String>,
+    /// Status of the answer, once there is one.
+    pub status: Option<StatusCode>,
+    /// When the provider's answer began.
+    pub first_byte: Option<Duration>,
+    /// Bytes of the answer's body so far.
+    pub response_bytes: u64,
+    /// What the answer cost.
+    pub usage: Option<TokenUsage>,
+    outcome: Outcome,
+}
+
+impl Record {
+    /// Opens the record of a request that begins now.
+    pub fn open(worker: &Arc<Worker>) -> Self {
+        Self {
+            worker: Arc::clone(worker),
+            started: Instant::now(),
+            id: worker.app.next_request_id(),
+            admission: None,
+            operation: None,
+            dialect: Dialect::OpenAiChat,
+            key: None,
+            model: None,
+            status: None,
+            first_byte: None,
+            response_bytes: 0,
+            usage: None,
+            outcome: Outcome::ClientGone,
+        }
+    }
+
+    /// The worker that serves it.
+    pub fn worker(&self) -> &Arc<Worker> {
+        &self.worker
+    }
+
+    /// The gateway's id of the request.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The id as a header's value.
+    pub fn id_header(&self) -> HeaderValue {
+        HeaderValue::from_str(&self.id).unwrap_or(HeaderValue::from_static("req_unknown"))
+    }
+
+    /// Time since the request's head.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// When the request must end.
+    pub fn deadline(&self, total: Duration) -> Instant {
+        self.started + total
+    }
+
+    /// Slug of the provider, where one was chosen.
+    pub fn provider(&self) -> &'static str {
+        self.key.as_ref().map_or("none", |key| key.provider.slug())
+    }
+
+    /// Notes how the request ended; the last word counts.
+    pub fn set_outcome(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+
+    fn count(&self, duration: Duration) {
+        let metrics = &self.worker.app.metrics;
+        let labels = RequestLabels {
+            operation: self.operation.map_or("none", Operation::name),
+            provider: self.provider(),
+            status: self.status.map_or("gone", status_class),
+        };
+        let first_byte = self.first_byte.map(|first_byte| first_byte.as_secs_f64());
+        metrics.request(labels, duration.as_secs_f64(), first_byte);
+        if let Outcome::Failed(error) = self.outcome {
+            metrics.failure(error.code());
+        }
+        match self.usage {
+            Some(usage) => metrics.tokens(labels.provider, usage),
+            None if self.should_report_usage() => metrics.usage_missing(labels.operation),
+            None => {}
+        }
+    }
+
+    fn should_report_usage(&self) -> bool {
+        self.operation.is_some_and(Operation::is_metered)
+            && self.status.is_some_and(|status| status.is_success())
+    }
+
+    fn log(&self, duration: Duration) {
+        self.worker.log.append(&Line {
+            timestamp: Timestamp::now(),
+            message: "request",
+            request_id: &self.id,
+            operation: self.operation.map_or("none", Operation::name),
+            provider: self.provider(),
+            provider_key: self
+                .key
+                .as_ref()
+                .map(|key| key.name.as_str())
+                .filter(|name| !name.is_empty()),
+            model: self.model.as_deref().filter(|model| is_model_name(model)),
+            status: self.status.map_or(0, |status| status.as_u16()),
+            outcome: match self.outcome {
+                Outcome::Answered => "ok",
+                Outcome::Failed(error) => error.code(),
+                Outcome::ClientGone => "client_gone",
+            },
+            duration_ms: milliseconds(duration),
+            first_byte_ms: self.first_byte.map(milliseconds),
+            response_bytes: self.response_bytes,
+            tokens: self.usage.map(|usage| Tokens {
+                input: usage.input,
+                output: usage.output,
+                cache_read: usage.cache_read,
+                cache_write: usage.cache_write,
+            }),
+        });
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let duration = self.started.elapsed();
+        self.count(duration);
+        if self.worker.app.config.load().access_log {
+            self.log(duration);
+        }
+    }
+}
+
+/// Milliseconds with microsecond precision.
+fn milliseconds(duration: Duration) -> f64 {
+    f64::from(u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)) / 1000.0
+}
+
+fn status_class(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        100..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    }
+}
+
+/// Whether a text from the caller can be a model's name, and so may be logged.
+fn is_model_name(text: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-._:/@[]".contains(c);
+    text.len() <= MAX_MODEL_BYTES && text.chars().all(is_allowed)
+}

@@ -1,0 +1,125 @@
+//! Which provider and which credential a request gets.
+
+use std::sync::Arc;
+
+use anyray_wire::Dialect;
+
+use crate::{
+    auth::CallerCredential,
+    config::{Snapshot, snapshot::ProviderKey},
+    error::GatewayError,
+    inbound::{Inbound, Operation},
+    provider::{self, Provider},
+};
+
+/// Where one request goes, and as whom.
+#[derive(Debug)]
+pub struct Target {
+    /// Provider, endpoint and, where the gateway holds one, the credential.
+    pub key: Arc<ProviderKey>,
+    /// The caller's own credential, used only where the gateway holds none.
+    pub caller_credential: Option<CallerCredential>,
+}
+
+/// What decides besides the path.
+#[derive(Debug)]
+pub struct Wish<'a> {
+    /// Value of `x-anyray-provider`.
+    pub provider: Option<&'a str>,
+    /// `model` of the body.
+    pub model: Option<&'a str>,
+    /// The caller's own provider credential.
+    pub credential: Option<CallerCredential>,
+}
+
+/// Chooses the target: by `x-anyray-provider`, else by model rule, else by the path's own API.
+///
+/// # Errors
+/// [`GatewayError::UnknownProvider`], [`GatewayError::DialectNotSpoken`] or
+/// [`GatewayError::NoProviderKey`].
+pub fn plan(inbound: &Inbound, wish: Wish<'_>, config: &Snapshot) -> Result<Target, GatewayError> {
+    let wanted = wish
+        .provider
+        .map(|slug| provider::find(slug).ok_or(GatewayError::UnknownProvider))
+        .transpose()?;
+    let rule = wish
+        .model
+        .and_then(|model| find_rule(model, wanted, config));
+    let provider = rule
+        .map(|key| key.provider)
+        .or(wanted)
+        .unwrap_or_else(|| provider::native(inbound.dialect));
+    check_dialect(inbound, provider)?;
+    if let Some(key) = rule.or_else(|| find_key(provider, config)) {
+        return Ok(Target {
+            key: Arc::clone(key),
+            caller_credential: None,
+        });
+    }
+    let slug = provider.slug();
+    let endpoint = config
+        .public_endpoints
+        .iter()
+        .find(|key| key.provider.slug() == slug);
+    match (endpoint, wish.credential) {
+        (Some(key), Some(credential)) => Ok(Target {
+            key: Arc::clone(key),
+            caller_credential: Some(credential),
+        }),
+        _ => Err(GatewayError::NoProviderKey { provider: slug }),
+    }
+}
+
+/// The first rule that matches the model, among those of the wanted provider if one is wanted.
+fn find_rule<'c>(
+    model: &str,
+    wanted: Option<&'static dyn Provider>,
+    config: &'c Snapshot,
+) -> Option<&'c Arc<ProviderKey>> {
+    config
+        .model_rules
+        .iter()
+        .filter(|rule| wanted.is_none_or(|wanted| rule.key.provider.slug() == wanted.slug()))
+        .find(|rule| matches_wildcard(&rule.pattern, model))
+        .map(|rule| &rule.key)
+}
+
+fn find_key<'c>(provider: &dyn Provider, config: &'c Snapshot) -> Option<&'c Arc<ProviderKey>> {
+    config
+        .keys
+        .iter()
+        .find(|key| key.provider.slug() == provider.slug())
+}
+
+/// A listed pass-through path goes where the caller says; all else must be spoken there.
+fn check_dialect(inbound: &Inbound, provider: &'static dyn Provider) -> Result<(), GatewayError> {
+    let dialect: Dialect = inbound.dialect;
+    if inbound.operation == Operation::Passthrough || provider.speaks(dialect) {
+        return Ok(());
+    }
+    Err(GatewayError::DialectNotSpoken {
+        provider: provider.slug(),
+        dialect,
+    })
+}
+
+/// Whether `text` fits a pattern in which `*` stands for any characters.
+fn matches_wildcard(pattern: &str, text: &str) -> bool {
+    let Some((head, mut rest)) = pattern.split_once('*') else {
+        return pattern == text;
+    };
+    let Some(mut text) = text.strip_prefix(head) else {
+        return false;
+    };
+    while let Some((part, next)) = rest.split_once('*') {
+        let Some((_, behind)) = text.split_once(part) else {
+            return false;
+        };
+        text = behind;
+        rest = next;
+    }
+    text.ends_with(rest)
+}
+
+#[cfg(test)]
+mod tests;

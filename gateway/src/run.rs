@@ -1,0 +1,218 @@
+//! The process: start, serve, drain.
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    io,
+    net::{SocketAddr, TcpListener as StdListener},
+    sync::{Arc, atomic::Ordering},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    access_log::{self, LogBuffer},
+    cli::Options,
+    config::{self, ConfigError, watch},
+    ops, server,
+    state::{App, Worker},
+    upstream::Upstreams,
+};
+
+/// How long the gateway goes on taking requests after SIGTERM: callers learn from `connection:
+/// close` and from readiness to go elsewhere.
+const LAME_DUCK: Duration = Duration::from_secs(3);
+
+/// Time between two looks at whether all is done.
+const DRAIN_POLL: Duration = Duration::from_millis(50);
+
+/// Why the process could not start or serve.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The configuration is not acceptable.
+    #[error("configuration: {0}")]
+    LoadConfig(#[from] ConfigError),
+    /// A port could not be bound.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// Which one.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A thread, runtime or signal handler could not be made.
+    #[error("cannot start")]
+    Start(#[from] io::Error),
+}
+
+impl RunError {
+    /// The exit status for it: 64 (`EX_USAGE`) for a bad configuration, else 1.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::LoadConfig(_) => 64,
+            Self::Bind { .. } | Self::Start(_) => 1,
+        }
+    }
+}
+
+/// Runs the gateway until a signal ends it.
+///
+/// # Errors
+/// [`RunError`]; nothing is bound before the configuration was accepted.
+pub fn run(options: &Options) -> Result<(), RunError> {
+    let (snapshot, digest) = config::load(&options.config_dir)?;
+    let hash = snapshot.hash.clone();
+    let app = App::new(snapshot, random_prefix(), Timestamp::now());
+    let listeners = bind_workers(options)?;
+    let address = listeners
+        .first()
+        .map_or(Ok(options.listen), StdListener::local_addr)?;
+    let log_end = CancellationToken::new();
+    let (workers, log_writer) = start_threads(&app, listeners, &log_end)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let signals = Signals::new()?;
+        let ops_address = start_ops(options.ops_listen, &app).await?;
+        tokio::spawn(watch::follow(
+            Arc::clone(&app),
+            options.config_dir.clone(),
+            digest,
+        ));
+        tracing::info!(
+            listen.addr = %address,
+            ops.addr = %ops_address,
+            config.hash = %hash,
+            workers = workers.len(),
+            "listening on {address}"
+        );
+        drain(&app, signals, options.shutdown_drain()).await;
+        Ok::<_, RunError>(())
+    })?;
+    workers.into_iter().for_each(join);
+    log_end.cancel();
+    log_writer.thread().unpark();
+    join(log_writer);
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// A number that two replicas hardly share.
+fn random_prefix() -> u32 {
+    let [a, b, c, d, ..] = RandomState::new()
+        .hash_one(std::process::id())
+        .to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+/// One listener per worker, all on the same port.
+fn bind_workers(options: &Options) -> Result<Vec<StdListener>, RunError> {
+    let bind = |address| server::bind(address).map_err(|source| RunError::Bind { address, source });
+    let first = bind(options.listen)?;
+    let address = first.local_addr()?;
+    let others = (1..options.workers()).map(|_| bind(address));
+    std::iter::once(Ok(first)).chain(others).collect()
+}
+
+type Threads = (Vec<JoinHandle<()>>, JoinHandle<()>);
+
+/// Starts the workers and the thread that writes their logs.
+fn start_threads(
+    app: &Arc<App>,
+    listeners: Vec<StdListener>,
+    log_end: &CancellationToken,
+) -> Result<Threads, RunError> {
+    let count = listeners.len();
+    let mut logs = Vec::with_capacity(count);
+    let mut threads = Vec::with_capacity(count);
+    for listener in listeners {
+        let log = LogBuffer::new(app.metrics.log_lines_dropped.clone());
+        logs.push(Arc::clone(&log));
+        let worker = Arc::new(Worker {
+            app: Arc::clone(app),
+            upstreams: Upstreams::default(),
+            log,
+            count,
+            connection_closed: Notify::new(),
+        });
+        threads.push(server::start_worker(worker, listener)?);
+    }
+    Ok((threads, access_log::start_writer(logs, log_end.clone())?))
+}
+
+/// Serves the ops port in the background; returns where it is.
+async fn start_ops(address: SocketAddr, app: &Arc<App>) -> Result<SocketAddr, RunError> {
+    let failed = |source| RunError::Bind { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr()?;
+    let router = ops::router(Arc::clone(app));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(bound)
+}
+
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!("a thread panicked");
+    }
+}
+
+/// The signals that end the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next signal; true where a person is waiting at the keyboard.
+    async fn next(&mut self) -> bool {
+        tokio::select! {
+            _ = self.terminate.recv() => false,
+            _ = self.interrupt.recv() => true,
+        }
+    }
+}
+
+/// Waits for a signal, then lets go of callers step by step; a second signal skips the waiting.
+async fn drain(app: &App, mut signals: Signals, limit: Duration) {
+    let is_urgent = signals.next().await;
+    let started = Instant::now();
+    tracing::info!("draining for at most {} ms", limit.as_millis());
+    app.drain.announced.store(true, Ordering::Relaxed);
+    tokio::select! {
+        () = let_go(app, is_urgent, started, limit) => {}
+        _ = signals.next() => {}
+    }
+    app.drain.closing.cancel();
+    app.drain.cutoff.cancel();
+}
+
+async fn let_go(app: &App, is_urgent: bool, started: Instant, limit: Duration) {
+    if !is_urgent {
+        wait_for_silence(app, started + LAME_DUCK.min(limit)).await;
+    }
+    app.drain.closing.cancel();
+    wait_for_silence(app, started + limit).await;
+}
+
+/// Waits until no caller is connected, at most until `deadline`.
+async fn wait_for_silence(app: &App, deadline: Instant) {
+    while app.metrics.connections.load(Ordering::Relaxed) > 0 && Instant::now() < deadline {
+        sleep(DRAIN_POLL).await;
+    }
+}

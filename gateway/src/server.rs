@@ -1,0 +1,152 @@
+//! Listeners, workers and connections, and their orderly end.
+//!
+//! Each worker is a thread with a single-threaded runtime, its own listening socket on the shared
+//! port and its own connection pools, so that a request never changes threads.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener as StdListener},
+    sync::{Arc, atomic::Ordering},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::sleep,
+};
+use tokio_util::task::TaskTracker;
+
+use crate::{api, state::Worker};
+
+/// Connections that the kernel holds ready for each worker.
+const BACKLOG: i32 = 4096;
+
+/// Time for a request's head to arrive, and for an idle connection to be kept.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Largest request head; a longer one is a 431.
+const MAX_HEAD_BYTES: usize = 64 << 10;
+
+/// Pause after the system refused a connection, so that a lack of descriptors does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long connections may take to write their last bytes after the cut-off.
+const CUTOFF_GRACE: Duration = Duration::from_secs(2);
+
+/// Binds one of several sockets that share a port.
+///
+/// # Errors
+/// Those of the system, for example where the port is taken.
+pub fn bind(address: SocketAddr) -> io::Result<StdListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Starts one worker on its listener.
+///
+/// # Errors
+/// Those of making a runtime or a thread.
+pub fn start_worker(worker: Arc<Worker>, listener: StdListener) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    thread::Builder::new()
+        .name("worker".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                match TcpListener::from_std(listener) {
+                    Ok(listener) => accept_all(worker, listener).await,
+                    Err(error) => tracing::error!(%error, "cannot listen: {error}"),
+                }
+            });
+        })
+}
+
+/// Accepts until the drain closes the door, then waits for what is still running.
+async fn accept_all(worker: Arc<Worker>, listener: TcpListener) {
+    let connections = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = worker.app.drain.closing.cancelled() => break,
+            accepted = accept(&worker, &listener, &connections) => accepted,
+        };
+        match accepted {
+            Ok(stream) => {
+                connections.spawn(serve(Arc::clone(&worker), stream));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection: {error}");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    let give_up = async {
+        worker.app.drain.cutoff.cancelled().await;
+        sleep(CUTOFF_GRACE).await;
+    };
+    tokio::select! {
+        () = connections.wait() => {}
+        () = give_up => {}
+    }
+}
+
+/// The next connection, once there is room for it.
+async fn accept(
+    worker: &Worker,
+    listener: &TcpListener,
+    connections: &TaskTracker,
+) -> io::Result<TcpStream> {
+    let room = || {
+        let limit = worker.app.config.load().limits.max_connections as usize;
+        connections.len() < (limit / worker.count).max(1)
+    };
+    while !room() {
+        worker.connection_closed.notified().await;
+    }
+    listener.accept().await.map(|(stream, _)| stream)
+}
+
+/// One connection, from its first request to its last.
+async fn serve(worker: Arc<Worker>, stream: TcpStream) {
+    let open = &worker.app.metrics.connections;
+    open.fetch_add(1, Ordering::Relaxed);
+    let nodelay = stream.set_nodelay(true);
+    if nodelay.is_ok() {
+        let service = TowerToHyperService::new(api::router(Arc::clone(&worker)));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_header_size(MAX_HEAD_BYTES)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        // A connection that a caller broke is no fault of ours; its requests are on record.
+        let _ = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = worker.app.drain.closing.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+    }
+    open.fetch_sub(1, Ordering::Relaxed);
+    worker.connection_closed.notify_one();
+}

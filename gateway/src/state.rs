@@ -1,0 +1,194 @@
+//! What all requests share, and what each worker has for itself.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    access_log::LogBuffer, config::Snapshot, error::GatewayError, metrics::Metrics,
+    upstream::Upstreams,
+};
+
+/// Shared by every worker of the process.
+#[derive(Debug)]
+pub struct App {
+    /// The configuration in force.
+    pub config: ArcSwap<Snapshot>,
+    /// How the configuration came to be in force, and what was refused since.
+    pub config_status: Mutex<ConfigStatus>,
+    /// Everything that is counted.
+    pub metrics: Metrics,
+    /// Where the process stands on its way out.
+    pub drain: Drain,
+    /// Requests being served.
+    pub in_flight: Arc<AtomicU64>,
+    /// Bytes of request bodies being held.
+    pub buffered_bytes: Arc<AtomicU64>,
+    /// Random per process, so that request ids of two replicas never meet.
+    pub id_prefix: u32,
+    /// Requests so far.
+    pub id_count: AtomicU64,
+}
+
+/// The configuration's history, for the ops port.
+#[derive(Clone, Debug)]
+pub struct ConfigStatus {
+    /// When the configuration in force was accepted.
+    pub loaded_at: Timestamp,
+    /// The last refusal, unless a later change was accepted.
+    pub rejected: Option<Rejection>,
+}
+
+/// A configuration that was not accepted; the one before stays in force.
+#[derive(Clone, Debug)]
+pub struct Rejection {
+    /// When.
+    pub at: Timestamp,
+    /// Which field or file, and why.
+    pub reason: String,
+}
+
+/// The steps of a shutdown, each irrevocable.
+#[derive(Debug, Default)]
+pub struct Drain {
+    /// Readiness is gone and every answer closes its connection.
+    pub announced: AtomicBool,
+    /// No new connections, and idle ones close.
+    pub closing: CancellationToken,
+    /// What still runs ends now.
+    pub cutoff: CancellationToken,
+}
+
+/// One core's share: a runtime, its connection pools and its log.
+#[derive(Debug)]
+pub struct Worker {
+    /// What is shared.
+    pub app: Arc<App>,
+    /// This worker's pools of connections to providers.
+    pub upstreams: Upstreams,
+    /// This worker's access log.
+    pub log: Arc<LogBuffer>,
+    /// How many workers there are.
+    pub count: usize,
+    /// A connection of this worker closed.
+    pub connection_closed: Notify,
+}
+
+impl App {
+    /// The state of a process that starts with this configuration.
+    pub fn new(config: Snapshot, id_prefix: u32, now: Timestamp) -> Arc<Self> {
+        let metrics = Metrics::new();
+        metrics.set_config_hash(&config.hash);
+        let in_flight = Arc::clone(&metrics.in_flight);
+        let buffered_bytes = Arc::clone(&metrics.buffered_bytes);
+        Arc::new(Self {
+            config: ArcSwap::from_pointee(config),
+            config_status: Mutex::new(ConfigStatus {
+                loaded_at: now,
+                rejected: None,
+            }),
+            metrics,
+            drain: Drain::default(),
+            in_flight,
+            buffered_bytes,
+            id_prefix,
+            id_count: AtomicU64::new(0),
+        })
+    }
+
+    /// The configuration's history as it stands.
+    pub fn config_status(&self) -> ConfigStatus {
+        self.config_status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Takes in a changed configuration.
+    pub fn accept_config(&self, config: Snapshot, now: Timestamp) {
+        self.metrics.set_config_hash(&config.hash);
+        self.metrics.config_reloads(true);
+        self.config.store(Arc::new(config));
+        *self
+            .config_status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = ConfigStatus {
+            loaded_at: now,
+            rejected: None,
+        };
+    }
+
+    /// Notes a configuration that was refused.
+    pub fn reject_config(&self, reason: String, now: Timestamp) {
+        self.metrics.config_reloads(false);
+        self.config_status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .rejected = Some(Rejection { at: now, reason });
+    }
+
+    /// The id of the next request: `req_`, then 24 hexadecimal digits.
+    pub fn next_request_id(&self) -> String {
+        let count = self.id_count.fetch_add(1, Ordering::Relaxed);
+        format!("req_{:08x}{count:016x}", self.id_prefix)
+    }
+
+    /// Counts one more request in, unless too many are.
+    ///
+    /// # Errors
+    /// [`GatewayError::Overloaded`] at `limits.maxConcurrentRequests`.
+    pub fn admit(&self) -> Result<Held, GatewayError> {
+        let limit = u64::from(self.config.load().limits.max_concurrent_requests);
+        let mut held = Held::new(&self.in_flight);
+        if held.take(1, limit) {
+            Ok(held)
+        } else {
+            Err(GatewayError::Overloaded)
+        }
+    }
+
+    /// Whether a shutdown has begun.
+    pub fn is_draining(&self) -> bool {
+        self.drain.announced.load(Ordering::Relaxed)
+    }
+}
+
+/// A share of a bounded count, given back when dropped.
+#[derive(Debug)]
+pub struct Held {
+    total: Arc<AtomicU64>,
+    mine: u64,
+}
+
+impl Held {
+    /// Nothing yet of this count.
+    pub fn new(total: &Arc<AtomicU64>) -> Self {
+        Self {
+            total: Arc::clone(total),
+            mine: 0,
+        }
+    }
+
+    /// Takes more, if the total stays within `limit`; tells whether it did.
+    pub fn take(&mut self, amount: u64, limit: u64) -> bool {
+        let before = self.total.fetch_add(amount, Ordering::Relaxed);
+        if before.saturating_add(amount) > limit {
+            self.total.fetch_sub(amount, Ordering::Relaxed);
+            return false;
+        }
+        self.mine += amount;
+        true
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.total.fetch_sub(self.mine, Ordering::Relaxed);
+    }
+}
