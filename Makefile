@@ -1,0 +1,36 @@
+# Every target is a script that people and CI run alike; `make` lists them.
+REPORT ?= bench/results/report.md
+SOAK_SECONDS ?= 600
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint fmt bench bench-gate soak images clean-cache
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Start the gateway with the echo provider: no cluster, no key, no network
+	examples/quickstart/run.sh
+
+test: ## Run all tests, the real SDKs and coding tools among them; installs what is missing and says so first
+	.ci/test
+
+lint: ## Check format, spelling, structure, lints and documents
+	.ci/lint
+
+fmt: ## Format the Rust code
+	cargo fmt --all
+
+bench: ## Measure the gateway beside nginx and a bare relay (17 minutes, an idle machine); tables go to REPORT=FILE
+	bench/bench.sh report $(REPORT)
+
+bench-gate: ## Fail if the gateway costs over 1.6 times the bare relay (2 minutes), as CI does
+	bench/bench.sh gate
+
+soak: ## Run every fuzz target for SOAK_SECONDS=600 each
+	.ci/fuzz $(SOAK_SECONDS)
+
+images: ## Build the container images, from scratch and static; IMAGE_REGISTRY and IMAGE_TAG name them
+	images/build.sh
+
+clean-cache: ## Remove the tools and clients that were installed for lint and tests
+	rm -rf "$${ANYRAY_CACHE:-$$HOME/.cache/anyray}"

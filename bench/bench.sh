@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Builds what the bench needs, in release, and runs it:
+#   bench.sh report [FILE]   every peer and scenario, tables written to FILE (about 17 minutes)
+#   bench.sh gate            anyray against ref-raw alone, exit 1 if it costs over 1.6 times as much
+. "$(dirname "${BASH_SOURCE[0]}")/../.ci/env.sh"
+
+gate=1.6
+mode=${1:-report}
+report=${2:-bench/results/report.md}
+
+built() {
+  cargo build --quiet --locked --release --package anyray-gateway &&
+    cargo build --quiet --locked --release --manifest-path bench/Cargo.toml --target-dir bench/target &&
+    cargo build --quiet --locked --release --manifest-path bench/refproxy/Cargo.toml --target-dir bench/refproxy/target
+}
+
+if [ "$(nproc)" -lt 2 ]; then
+  echo "bench: two cores are needed, one for the gateway and one for the load" >&2
+  exit 1
+fi
+# nginx is a peer of the report only; the package's own server is not used.
+[ "$mode" = gate ] || need nginx nginx
+need python3 python3 taskset util-linux
+step "build in release" built
+
+case $mode in
+  report)
+    rm -f bench/results/results.jsonl
+    step "bench" python3 bench/run.py --gateway "$target/release" --only direct,nginx,ref-raw,ref-current,anyray \
+      --scen a,a0,a1,b,b1,bm,c,c1,d,idle --report "$report"
+    echo "written: $report"
+    ;;
+  gate)
+    step "bench gate" python3 bench/run.py --gateway "$target/release" --gate "$gate"
+    ;;
+  *)
+    echo "bench: 'report [FILE]' or 'gate', not '$mode'" >&2
+    exit 64
+    ;;
+esac

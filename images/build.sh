@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Builds the images anyray-gateway and anyray-fakes: static binaries in FROM scratch.
+#
+#   IMAGE_REGISTRY  put before the names, as in registry.example.com/team (default: none)
+#   IMAGE_TAG       default: dev
+#   IMAGE_CPU       oldest CPU that must run them (default: x86-64-v2, any server since 2010;
+#                   x86-64-v3 needs AVX2 and scans large bodies faster)
+#   IMAGE_TARGET    default: x86_64-unknown-linux-gnu; aarch64-unknown-linux-gnu needs its
+#                   Rust target and cross linker installed, and is untested
+#   IMAGE_TOOL      buildah or docker (default: docker where its daemon answers, else buildah)
+#   images/build.sh [IMAGE...]   only these: gateway, fakes
+. "$(dirname "${BASH_SOURCE[0]}")/../.ci/env.sh"
+
+[ $# -gt 0 ] || set -- gateway fakes
+tag=${IMAGE_TAG:-dev}
+triple=${IMAGE_TARGET:-x86_64-unknown-linux-gnu}
+case $triple in
+  x86_64-*) platform=linux/amd64 cpu=${IMAGE_CPU:-x86-64-v2} ;;
+  aarch64-*) platform=linux/arm64 cpu=${IMAGE_CPU:-generic} ;;
+  *)
+    echo "images: IMAGE_TARGET is x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu, not '$triple'" >&2
+    exit 64
+    ;;
+esac
+binaries=$target/$triple/release
+# For buildah as root in a container or a small machine: no overlay, no runtime.
+export BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-chroot} STORAGE_DRIVER=${STORAGE_DRIVER:-vfs}
+
+choose_tool() {
+  tool=${IMAGE_TOOL:-}
+  [ -z "$tool" ] || return 0
+  if docker info >/dev/null 2>&1; then
+    tool=docker
+  else
+    need buildah buildah
+    tool=buildah
+  fi
+}
+
+# --target keeps crt-static away from procedural macros, which cannot be static.
+compile() {
+  local packages=() image
+  for image; do packages+=(--package "anyray-$image"); done
+  RUSTFLAGS="-C target-feature=+crt-static -C target-cpu=$cpu" \
+    cargo build --quiet --locked --release --target "$triple" --bins "${packages[@]}"
+}
+
+name_of() {
+  echo "${IMAGE_REGISTRY:+${IMAGE_REGISTRY%/}/}anyray-$1:$tag"
+}
+
+assemble() {
+  local image=$1 context labels
+  if LC_ALL=C readelf --program-headers "$binaries/anyray-$image" | grep -q INTERP; then
+    echo "images: anyray-$image is not static: it asks for a dynamic loader" >&2
+    return 1
+  fi
+  context=$(mktemp -d)
+  labels=(
+    --label "org.opencontainers.image.title=anyray-$image"
+    --label "org.opencontainers.image.licenses=Apache-2.0"
+    --label "org.opencontainers.image.source=$(sed -n 's/^repository = "\(.*\)"/\1/p' Cargo.toml)"
+    --label "org.opencontainers.image.version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)"
+    --label "org.opencontainers.image.revision=$(git rev-parse --verify --quiet HEAD || echo unknown)"
+  )
+  cp "$binaries/anyray-$image" "$context/" &&
+    "$tool" build --quiet --platform "$platform" "${labels[@]}" \
+      --file "images/$image.Containerfile" --tag "$(name_of "$image")" "$context"
+  local status=$?
+  rm -rf "$context"
+  return $status
+}
+
+# The program starts inside its image, where there is no library to lean on.
+try() {
+  local image=$1 container status=0
+  case $tool in
+    docker) docker run --rm --platform "$platform" "$(name_of "$image")" --version ;;
+    buildah)
+      container=$(buildah from --pull-never "$(name_of "$image")") || return
+      buildah run --user 65532:65532 "$container" -- "/anyray-$image" --version || status=$?
+      buildah rm "$container" >/dev/null
+      return "$status"
+      ;;
+  esac
+}
+
+choose_tool
+echo "Building for $triple, CPU $cpu or newer, with $tool"
+step "static release build" compile "$@"
+for image; do
+  step "image $(name_of "$image")" assemble "$image"
+  if [ "$platform" = linux/amd64 ]; then
+    step "start $(name_of "$image")" try "$image"
+  fi
+  echo "$(name_of "$image"): $(stat -c %s "$binaries/anyray-$image") bytes"
+done
+[ "$tool" = docker ] || echo "To list or push them: STORAGE_DRIVER=$STORAGE_DRIVER buildah images"
