@@ -35,12 +35,23 @@ pub(super) fn json<T: DeserializeOwned>(
     file: &'static str,
     content: &[u8],
 ) -> Result<T, ConfigError> {
-    let parser = &mut serde_json::Deserializer::from_slice(content);
-    serde_path_to_error::deserialize(parser).map_err(|error| ConfigError::ParseField {
+    let failed = |field: String, message: String| ConfigError::ParseField {
         file,
-        field: error.path().to_string(),
-        message: error.inner().to_string(),
-    })
+        field,
+        message,
+    };
+    let mut parser = serde_json::Deserializer::from_slice(content);
+    let parsed = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
+        let field = Some(error.path().to_string()).filter(|path| path != "?");
+        failed(
+            field.unwrap_or_else(|| ".".to_owned()),
+            error.inner().to_string(),
+        )
+    })?;
+    parser
+        .end()
+        .map_err(|error| failed(".".to_owned(), error.to_string()))?;
+    Ok(parsed)
 }
 
 /// The files that hold the provider keys, each once.

@@ -1,1 +1,200 @@
-//! Tests.
+//! Who gets a request, for every combination of what decides.
+
+use std::time::Duration;
+
+use anyray_wire::gateway_config::{ClientKeys, Limits};
+use http::{HeaderValue, header::AUTHORIZATION, uri::Scheme};
+
+use super::*;
+use crate::{
+    config::snapshot::{ModelRule, Timeouts, Transport},
+    egress::Egress,
+};
+
+fn key(name: &str, provider: &str) -> Arc<ProviderKey> {
+    Arc::new(ProviderKey {
+        name: name.to_owned(),
+        provider: provider::find(provider).expect("known provider"),
+        secret: (!name.is_empty()).then(|| "sk".into()),
+        scheme: Scheme::HTTPS,
+        authority: "host".parse().expect("authority"),
+        base_path: String::new(),
+        transport: Arc::new(Transport {
+            ca_bundle: None,
+            egress: Arc::new(Egress::default()),
+            connect_timeout: Duration::from_secs(1),
+        }),
+    })
+}
+
+/// Two keys per name prefix, and rules `gpt-*` and `claude-*` to the second one of each.
+fn config(providers: &[&str]) -> Snapshot {
+    let keys: Vec<_> = providers
+        .iter()
+        .flat_map(|slug| {
+            [
+                key(&format!("{slug}-1"), slug),
+                key(&format!("{slug}-2"), slug),
+            ]
+        })
+        .collect();
+    let second = |slug: &str| {
+        keys.iter()
+            .find(|key| key.name == format!("{slug}-2"))
+            .cloned()
+    };
+    let rules = [
+        ("gpt-*", second("openai")),
+        ("claude-*", second("anthropic")),
+    ];
+    Snapshot {
+        hash: String::new(),
+        client_keys: ClientKeys::Optional,
+        model_rules: rules
+            .into_iter()
+            .filter_map(|(pattern, key)| {
+                Some(ModelRule {
+                    pattern: pattern.to_owned(),
+                    key: key?,
+                })
+            })
+            .collect(),
+        public_endpoints: provider::ALL.iter().map(|p| key("", p.slug())).collect(),
+        keys,
+        passthrough_paths: Vec::new(),
+        limits: Limits::default(),
+        timeouts: Timeouts {
+            first_byte: Duration::from_secs(1),
+            idle: Duration::from_secs(1),
+            total: None,
+            request_body: Duration::from_secs(1),
+            ping: Duration::from_secs(1),
+        },
+        access_log: false,
+    }
+}
+
+fn inbound(dialect: Dialect) -> Inbound {
+    Inbound {
+        operation: Operation::ChatCompletions,
+        dialect,
+        path: String::new(),
+    }
+}
+
+fn wish<'a>(provider: Option<&'a str>, model: Option<&'a str>) -> Wish<'a> {
+    Wish {
+        provider,
+        model,
+        credential: None,
+    }
+}
+
+fn chosen(dialect: Dialect, wish: Wish<'_>, config: &Snapshot) -> Result<String, GatewayError> {
+    plan(&inbound(dialect), wish, config).map(|target| target.key.name.clone())
+}
+
+const CHAT: Dialect = Dialect::OpenAiChat;
+const MESSAGES: Dialect = Dialect::AnthropicMessages;
+
+#[test]
+fn the_header_beats_the_model_rule_beats_the_path() {
+    let both = config(&["openai", "anthropic"]);
+    for (dialect, provider, model, expected) in [
+        (CHAT, None, None, "openai-1"),
+        (CHAT, None, Some("o3"), "openai-1"),
+        (CHAT, None, Some("gpt-4o"), "openai-2"),
+        (CHAT, Some("openai"), Some("gpt-4o"), "openai-2"),
+        (CHAT, Some("openai"), Some("claude-x"), "openai-1"),
+        (MESSAGES, None, None, "anthropic-1"),
+        (MESSAGES, None, Some("claude-x"), "anthropic-2"),
+        (MESSAGES, Some("anthropic"), Some("gpt-4o"), "anthropic-1"),
+    ] {
+        let chosen = chosen(dialect, wish(provider, model), &both);
+        assert_eq!(
+            chosen.as_deref(),
+            Ok(expected),
+            "{dialect:?} {provider:?} {model:?}"
+        );
+    }
+}
+
+#[test]
+fn a_dialect_that_the_provider_does_not_speak_is_refused() {
+    let both = config(&["openai", "anthropic"]);
+    let refused = |provider, dialect| Err(GatewayError::DialectNotSpoken { provider, dialect });
+    assert_eq!(
+        chosen(MESSAGES, wish(Some("openai"), None), &both),
+        refused("openai", MESSAGES)
+    );
+    assert_eq!(
+        chosen(CHAT, wish(None, Some("claude-x")), &both),
+        refused("anthropic", CHAT)
+    );
+    let unknown = chosen(CHAT, wish(Some("nope"), None), &both);
+    assert_eq!(unknown, Err(GatewayError::UnknownProvider));
+}
+
+#[test]
+fn without_a_key_the_callers_own_credential_passes_or_nothing_does() {
+    let none = config(&[]);
+    let missing = chosen(MESSAGES, wish(None, None), &none);
+    assert_eq!(
+        missing,
+        Err(GatewayError::NoProviderKey {
+            provider: "anthropic"
+        })
+    );
+    let credential = || {
+        let value = HeaderValue::from_static("Bearer sk-own");
+        Some(CallerCredential {
+            header: AUTHORIZATION,
+            value,
+        })
+    };
+    let own = Wish {
+        credential: credential(),
+        ..wish(None, None)
+    };
+    let target = plan(&inbound(CHAT), own, &none).expect("a target");
+    assert!(target.key.secret.is_none() && target.caller_credential.is_some());
+    let held = Wish {
+        credential: credential(),
+        ..wish(None, None)
+    };
+    let target = plan(&inbound(CHAT), held, &config(&["openai"])).expect("a target");
+    assert!(target.key.secret.is_some() && target.caller_credential.is_none());
+}
+
+#[test]
+fn listed_paths_go_where_the_caller_says() {
+    let both = config(&["openai", "anthropic"]);
+    let passing = Inbound {
+        operation: Operation::Passthrough,
+        ..inbound(CHAT)
+    };
+    let target = plan(&passing, wish(Some("anthropic"), None), &both).expect("a target");
+    assert_eq!(target.key.name, "anthropic-1");
+}
+
+#[test]
+fn wildcards_stand_for_any_characters() {
+    for (pattern, text, expected) in [
+        ("gpt-4o", "gpt-4o", true),
+        ("gpt-4o", "gpt-4o-mini", false),
+        ("gpt-*", "gpt-", true),
+        ("*", "", true),
+        ("*-mini", "gpt-4o-mini", true),
+        ("*-mini", "gpt-4o-minis", false),
+        ("a*b*c", "a-b-b-c", true),
+        ("a*b*c", "a-c-b", false),
+        ("ab*ba", "aba", false),
+        ("**x", "yx", true),
+    ] {
+        assert_eq!(
+            matches_wildcard(pattern, text),
+            expected,
+            "{pattern} {text}"
+        );
+    }
+}
