@@ -82,6 +82,14 @@ pub struct Files {
 pub type FilesDigest = [u8; 32];
 
 impl Files {
+    /// Checks all of it and resolves it.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the field or file that is wrong.
+    pub fn parse(&self) -> Result<Snapshot, ConfigError> {
+        parse::snapshot(self)
+    }
+
     /// A digest over all of it, each file set apart by its length.
     fn digest(&self) -> FilesDigest {
         let mut digest = Sha256::new();
@@ -105,7 +113,7 @@ impl Files {
 /// Any [`ConfigError`]; nothing is kept of a directory that is not right as a whole.
 pub fn load(directory: &Path) -> Result<(Snapshot, FilesDigest), ConfigError> {
     let files = read_files(&resolve(directory))?;
-    Ok((parse::snapshot(&files)?, files.digest()))
+    Ok((files.parse()?, files.digest()))
 }
 
 /// The directory to read from.

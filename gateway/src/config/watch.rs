@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{ConfigError, Files, FilesDigest, parse, read_files, resolve};
+use super::{ConfigError, Files, FilesDigest, read_files, resolve};
 use crate::state::App;
 
 /// Time between two looks.
@@ -46,7 +46,7 @@ pub async fn follow(app: Arc<App>, directory: PathBuf, loaded: FilesDigest) {
 
 fn take_in(app: &App, files: Result<Files, ConfigError>) {
     let now = Timestamp::now();
-    match files.and_then(|files| parse::snapshot(&files)) {
+    match files.and_then(|files| files.parse()) {
         Ok(config) => {
             tracing::info!(config.hash = %config.hash, "took in configuration {}", config.hash);
             app.accept_config(config, now);
