@@ -1,1 +1,22 @@
-//! Placeholder.
+//! Harness for tests over real processes: the gateway, fake providers and the real clients.
+//!
+//! A test starts a [`rig::Rig`], runs a client of [`clients`] against it and gets
+//! back what both ends saw, compared by [`ends`]. The fakes are a crate of their
+//! own, `anyray-fakes`.
+
+pub mod call;
+pub mod clients;
+pub mod config;
+pub mod difference;
+pub mod ends;
+pub mod exchange;
+pub mod gateway;
+pub mod mount;
+pub mod ops;
+pub mod provider;
+pub mod raw;
+pub mod rig;
+pub mod sdk;
+pub mod stand;
+pub mod tap;
+pub mod wait;

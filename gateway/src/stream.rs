@@ -55,7 +55,7 @@ enum Kind {
     Document,
     /// Events of a known grammar: pings are put in, and a missing end is noticed.
     Events,
-    /// Events of a path that merely passes through: where its end is nobody knows.
+    /// Events of a path that merely passes through: its grammar is not ours to know.
     ForeignEvents,
 }
 
@@ -72,19 +72,16 @@ pub fn is_event_stream(headers: &HeaderMap) -> bool {
 impl Relay {
     /// Relays `upstream`, whose head was sent on as noted in `record`.
     pub fn new(upstream: Incoming, is_stream: bool, record: Record, timeouts: Timeouts) -> Self {
-        let operation = record.operation;
-        let kind = match (is_stream, operation) {
+        let is_metered = record.operation.is_some_and(Operation::is_metered);
+        let kind = match (is_stream, is_metered) {
             (false, _) => Kind::Document,
-            (true, Some(Operation::Passthrough | Operation::StoredResponses)) => {
-                Kind::ForeignEvents
-            }
-            (true, _) => Kind::Events,
+            (true, true) => Kind::Events,
+            (true, false) => Kind::ForeignEvents,
         };
-        let is_metered = operation.is_some_and(Operation::is_metered);
-        let meter = match kind {
-            Kind::Document => is_metered.then(|| Meter::of_json(record.dialect)),
-            Kind::Events | Kind::ForeignEvents => Some(Meter::of_events(record.dialect)),
-        };
+        let meter = is_metered.then(|| match kind {
+            Kind::Document => Meter::of_json(record.dialect),
+            Kind::Events | Kind::ForeignEvents => Meter::of_events(record.dialect),
+        });
         let now = Instant::now();
         Self {
             upstream,
