@@ -182,7 +182,7 @@ impl Drop for Record {
 
 /// Milliseconds with microsecond precision.
 fn milliseconds(duration: Duration) -> f64 {
-    f64::from(u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)) / 1000.0
+    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 fn status_class(status: StatusCode) -> &'static str {

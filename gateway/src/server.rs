@@ -16,7 +16,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
     time::sleep,
@@ -33,6 +33,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Largest request head; a longer one is a 431.
 const MAX_HEAD_BYTES: usize = 64 << 10;
+
+/// Silence after which the kernel asks whether a caller still exists.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// Pause after the system refused a connection, so that a lack of descriptors does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -129,8 +132,8 @@ async fn accept(
 async fn serve(worker: Arc<Worker>, stream: TcpStream) {
     let open = &worker.app.metrics.connections;
     open.fetch_add(1, Ordering::Relaxed);
-    let nodelay = stream.set_nodelay(true);
-    if nodelay.is_ok() {
+    let idle = worker.app.config.load().timeouts.idle;
+    if prepare(&stream, idle).is_ok() {
         let service = TowerToHyperService::new(api::router(Arc::clone(&worker)));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -149,4 +152,13 @@ async fn serve(worker: Arc<Worker>, stream: TcpStream) {
     }
     open.fetch_sub(1, Ordering::Relaxed);
     worker.connection_closed.notify_one();
+}
+
+/// Sends small pieces at once, and has the kernel give up on a caller that is gone or that takes
+/// nothing for as long as a provider may be silent.
+fn prepare(stream: &TcpStream, idle: Duration) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+    socket.set_tcp_user_timeout(Some(idle))
 }

@@ -33,6 +33,10 @@ const MAX_IDLE_PER_HOST: usize = 512;
 /// not close it under a request.
 const POOL_IDLE: Duration = Duration::from_secs(30);
 
+/// Silence after which the kernel asks whether a provider still exists; it also keeps a thinking
+/// provider's connection alive in address translation on the way.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
 /// Different transports that one worker keeps pools for; the oldest goes first.
 const MAX_POOLS: usize = 64;
 
@@ -108,6 +112,7 @@ fn build_pool(transport: &Transport) -> Pool {
     let resolver = CheckedResolver::new(Arc::clone(&transport.egress));
     let mut http = HttpConnector::new_with_resolver(resolver);
     http.set_nodelay(true);
+    http.set_keepalive(Some(KEEPALIVE));
     http.enforce_http(false);
     let https = hyper_rustls::HttpsConnectorBuilder::new()
         .with_tls_config(tls_config(transport.ca_bundle.as_deref()))
