@@ -29,8 +29,8 @@ bench-gate: ## Fail if the gateway costs over 1.6 times the bare relay (2 minute
 soak: ## Run every fuzz target for SOAK_SECONDS=600 each
 	.ci/fuzz $(SOAK_SECONDS)
 
-images: ## Build the container images, from scratch and static; IMAGE_REGISTRY and IMAGE_TAG name them
-	images/build.sh
+images: ## Build the container images, from scratch and static, and try them; IMAGE_REGISTRY and IMAGE_TAG name them
+	images/build.sh && images/try.sh
 
 clean-cache: ## Remove the tools and clients that were installed for lint and tests
 	rm -rf "$${ANYRAY_CACHE:-$$HOME/.cache/anyray}"
