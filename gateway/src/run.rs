@@ -48,6 +48,9 @@ pub enum RunError {
         /// What the system said.
         source: io::Error,
     },
+    /// A worker's thread ended although nothing asked it to.
+    #[error("a worker has ended; the log says why")]
+    LoseWorker,
     /// A thread, runtime or signal handler could not be made.
     #[error("cannot start")]
     Start(#[from] io::Error),
@@ -58,7 +61,7 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::LoadConfig(_) => 64,
-            Self::Bind { .. } | Self::Start(_) => 1,
+            Self::Bind { .. } | Self::LoseWorker | Self::Start(_) => 1,
         }
     }
 }
@@ -95,8 +98,10 @@ pub fn run(options: &Options) -> Result<(), RunError> {
             workers = workers.len(),
             "listening on {address}"
         );
-        drain(&app, signals, options.shutdown_drain()).await;
-        Ok::<_, RunError>(())
+        tokio::select! {
+            () = drain(&app, signals, options.shutdown_drain()) => Ok(()),
+            () = worker_loss(&app) => Err(RunError::LoseWorker),
+        }
     })?;
     workers.into_iter().for_each(join);
     log_end.cancel();
@@ -162,6 +167,15 @@ async fn start_ops(address: SocketAddr, app: &Arc<App>) -> Result<SocketAddr, Ru
 fn join(thread: JoinHandle<()>) {
     if thread.join().is_err() {
         tracing::error!("a thread panicked");
+    }
+}
+
+/// Waits for a worker to end before its time: a process that listens with fewer workers than it
+/// says, or with none, must not seem ready.
+async fn worker_loss(app: &App) {
+    app.worker_ended.cancelled().await;
+    if app.drain.closing.is_cancelled() {
+        std::future::pending::<()>().await;
     }
 }
 

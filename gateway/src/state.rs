@@ -26,6 +26,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Where the process stands on its way out.
     pub drain: Drain,
+    /// A worker's thread has ended, be it by a panic.
+    pub worker_ended: CancellationToken,
     /// Requests being served.
     pub in_flight: Arc<AtomicU64>,
     /// Bytes of request bodies being held.
@@ -95,6 +97,7 @@ impl App {
             }),
             metrics,
             drain: Drain::default(),
+            worker_ended: CancellationToken::new(),
             in_flight,
             buffered_bytes,
             id_prefix,
