@@ -101,6 +101,9 @@ impl Relay {
             return Poll::Ready(Some(Ok(frame)));
         };
         self.last_byte = Instant::now();
+        if let Some(error) = self.overtime(self.last_byte) {
+            return self.fail(error);
+        }
         self.record.response_bytes += data.len() as u64;
         let pushed = self.meter.as_mut().map_or(Ok(()), |meter| meter.push(data));
         if pushed.is_err() {
@@ -203,14 +206,16 @@ impl Relay {
         [total, ping].into_iter().flatten().fold(idle, Instant::min)
     }
 
+    /// The error of a request that takes longer than any may.
+    fn overtime(&self, now: Instant) -> Option<GatewayError> {
+        let limit = self.timeouts.total?;
+        (now >= self.record.deadline(limit)).then_some(GatewayError::TotalTimeout { limit })
+    }
+
     fn wake(&mut self, now: Instant) -> Polled {
         let provider = self.record.provider();
-        if let Some(limit) = self
-            .timeouts
-            .total
-            .filter(|total| now >= self.record.deadline(*total))
-        {
-            return self.fail(GatewayError::TotalTimeout { limit });
+        if let Some(error) = self.overtime(now) {
+            return self.fail(error);
         }
         if now >= self.last_byte + self.timeouts.idle {
             return self.fail(GatewayError::StreamIdle {
