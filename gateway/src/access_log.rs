@@ -5,7 +5,10 @@
 
 use std::{
     io::{self, Write},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -20,6 +23,9 @@ const MAX_BUFFER_BYTES: usize = 4 << 20;
 
 /// Time between two writes.
 const WRITE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long the last lines may take to be written.
+const FINISH_LIMIT: Duration = Duration::from_secs(2);
 
 /// One request, as the log tells it.
 ///
@@ -111,31 +117,57 @@ impl LogBuffer {
     }
 }
 
-/// Starts the thread that writes the buffers out, until `end` and once more after it.
-///
-/// # Errors
-/// Those of starting a thread.
-pub fn start_writer(
-    buffers: Vec<Arc<LogBuffer>>,
+/// The thread that writes the buffers out.
+#[derive(Debug)]
+pub struct Writer {
+    thread: JoinHandle<()>,
     end: CancellationToken,
-) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new()
-        .name("access-log".to_owned())
-        .spawn(move || {
-            let mut spare = Vec::new();
-            loop {
-                let is_last = end.is_cancelled();
-                for buffer in &buffers {
-                    buffer.take(&mut spare);
-                    write_out(&spare);
-                    spare.clear();
-                }
-                if is_last {
-                    return;
-                }
-                thread::park_timeout(WRITE_INTERVAL);
-            }
-        })
+    /// Closed by the thread's end.
+    ended: mpsc::Receiver<()>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn start(buffers: Vec<Arc<LogBuffer>>) -> io::Result<Self> {
+        let end = CancellationToken::new();
+        let is_ending = end.clone();
+        let (is_running, ended) = mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("access-log".to_owned())
+            .spawn(move || {
+                let _is_running = is_running;
+                write_until(&buffers, &is_ending);
+            })?;
+        Ok(Self { thread, end, ended })
+    }
+
+    /// Writes what is left and ends the thread, unless nobody reads the log any more.
+    pub fn finish(self) {
+        self.end.cancel();
+        self.thread.thread().unpark();
+        if self.ended.recv_timeout(FINISH_LIMIT) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("left lines of the access log behind: nobody reads standard output");
+        }
+    }
+}
+
+fn write_until(buffers: &[Arc<LogBuffer>], end: &CancellationToken) {
+    let mut spare = Vec::new();
+    loop {
+        let is_last = end.is_cancelled();
+        for buffer in buffers {
+            buffer.take(&mut spare);
+            write_out(&spare);
+            spare.clear();
+        }
+        if is_last {
+            return;
+        }
+        thread::park_timeout(WRITE_INTERVAL);
+    }
 }
 
 fn write_out(lines: &[u8]) {

@@ -21,6 +21,12 @@ use crate::{error::GatewayError, state::Held};
 /// a larger one is searched up to here and then streamed.
 const MAX_COLLECTED_BYTES: usize = 1 << 20;
 
+/// How much of a body that nobody wants is read before the connection is closed on it.
+const MAX_DISCARDED_BYTES: u64 = 256 << 20;
+
+/// For how long.
+const DISCARD_TIME: Duration = Duration::from_secs(10);
+
 const MODEL: &[Path] = &[&["model"]];
 
 /// The bounds on one body.
@@ -69,12 +75,14 @@ pub struct Received {
 
 /// Receives a body, whole up to 1 MiB, else up to there.
 ///
+/// After an error `body` is what was not read.
+///
 /// # Errors
 /// [`GatewayError::EncodedBody`], [`GatewayError::BodyTooLarge`],
 /// [`GatewayError::OutOfBodyBudget`], [`GatewayError::BodyTimeout`] or [`GatewayError::ReadBody`].
 pub async fn receive(
     headers: &HeaderMap,
-    mut body: Body,
+    body: &mut Body,
     bounds: Bounds,
     mut held: Held,
 ) -> Result<Received, GatewayError> {
@@ -111,7 +119,7 @@ pub async fn receive(
     let model = find_model(&head);
     let fault = (!body.is_end_stream()).then(Fault::default);
     let rest = fault.clone().map(|fault| Rest {
-        body,
+        body: std::mem::take(body),
         seen: head.len() as u64,
         bounds,
         idle: None,
@@ -126,6 +134,23 @@ pub async fn receive(
         model,
         fault,
     })
+}
+
+/// Reads what is left of a refused request's body, within bounds, in the background.
+///
+/// A caller that is still sending when its connection closes sees a broken pipe and never the
+/// answer that says why.
+pub fn discard(mut body: Body) {
+    if body.is_end_stream() {
+        return;
+    }
+    tokio::spawn(timeout(DISCARD_TIME, async move {
+        let mut left = MAX_DISCARDED_BYTES;
+        while let (Some(Ok(frame)), 1..) = (body.frame().await, left) {
+            let count = frame.data_ref().map_or(0, |data| data.len() as u64);
+            left = left.saturating_sub(count);
+        }
+    }));
 }
 
 /// The value of the top-level key `model`.

@@ -26,10 +26,10 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file could not be read.
-    #[error("cannot read {file} in the configuration directory: {source}")]
+    #[error("cannot read {}: {source}", path.display())]
     ReadFile {
-        /// Relative to the directory.
-        file: String,
+        /// Which file.
+        path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
@@ -151,7 +151,7 @@ fn read_files(directory: &Path) -> Result<Files, ConfigError> {
 fn read_file(directory: &Path, file: &str) -> Result<Vec<u8>, ConfigError> {
     let path = directory.join(file);
     let failed = |source| ConfigError::ReadFile {
-        file: file.to_owned(),
+        path: path.clone(),
         source,
     };
     if std::fs::metadata(&path).map_err(failed)?.len() > MAX_FILE_BYTES {

@@ -12,7 +12,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const EXIT_USAGE: u8 = 64;
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(told) => {
+            // Help and version are no errors; both go where clap wants them.
+            let status = if told.use_stderr() { EXIT_USAGE } else { 0 };
+            let _ = told.print();
+            return ExitCode::from(status);
+        }
+    };
     if let Err(error) = telemetry::start(&options.log) {
         return fail(EXIT_USAGE, &error, "--log");
     }

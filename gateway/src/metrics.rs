@@ -171,7 +171,7 @@ impl Metrics {
             self.reloads.clone(),
         );
         registry.register(
-            "config",
+            "config_info",
             "Hash of the configuration in force",
             self.config_hash.clone(),
         );

@@ -1,6 +1,6 @@
 //! A request's way through the gateway, as a list of steps.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyray_wire::{
     anyray::headers::{self, PROVIDER},
@@ -9,10 +9,11 @@ use anyray_wire::{
 use axum::body::Body;
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
-    header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, UPGRADE},
+    header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER, UPGRADE},
+    request::Parts,
 };
 use hyper::body::Incoming;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout_at};
 
 use crate::{
     auth,
@@ -22,6 +23,7 @@ use crate::{
     headers::clean_response,
     inbound::{self, Inbound},
     outbound,
+    provider::{self, Provider},
     record::{Outcome, Record},
     routing::{self, Wish},
     state::{Held, Worker},
@@ -39,29 +41,52 @@ const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 pub async fn serve(worker: Arc<Worker>, request: Request<Body>) -> Response<Body> {
     let mut record = Record::open(&worker);
     let config = worker.app.config.load_full();
-    match exchange(&mut record, &config, request).await {
+    let (parts, mut body) = request.into_parts();
+    let awaits_continue = parts.headers.contains_key(EXPECT);
+    match exchange_in_time(&mut record, &config, parts, &mut body).await {
         Ok(answer) => relay(answer, record, &config),
-        Err(error) => refuse(error, record),
+        Err(error) => {
+            if !awaits_continue {
+                body::discard(body);
+            }
+            refuse(error, record)
+        }
     }
+}
+
+/// The exchange within the limit on whole requests, where there is one.
+async fn exchange_in_time(
+    record: &mut Record,
+    config: &Snapshot,
+    parts: Parts,
+    body: &mut Body,
+) -> Result<Response<Incoming>, GatewayError> {
+    let Some(limit) = config.timeouts.total else {
+        return exchange(record, config, parts, body).await;
+    };
+    let deadline = record.deadline(limit);
+    let exchanged = timeout_at(deadline, exchange(record, config, parts, body)).await;
+    exchanged.unwrap_or(Err(GatewayError::TotalTimeout { limit }))
 }
 
 /// From the caller's request to the head of the provider's answer.
 async fn exchange(
     record: &mut Record,
     config: &Snapshot,
-    request: Request<Body>,
+    parts: Parts,
+    body: &mut Body,
 ) -> Result<Response<Incoming>, GatewayError> {
-    let (parts, body) = request.into_parts();
     let inbound = identify(record, config, &parts)?;
     let app = Arc::clone(&record.worker().app);
     record.admission = Some(app.admit()?);
     let credential = auth::find_caller_credential(&parts.headers)?;
+    let provider = wanted_provider(&parts.headers)?;
     let held = Held::new(&app.buffered_bytes);
     let received = body::receive(&parts.headers, body, bounds(config), held).await?;
     let Received { body, model, fault } = received;
     record.model = model;
     let wish = Wish {
-        provider: wanted_provider(&parts.headers)?,
+        provider,
         model: record.model.as_deref(),
         credential,
     };
@@ -75,7 +100,7 @@ async fn exchange(
 fn identify(
     record: &mut Record,
     config: &Snapshot,
-    parts: &http::request::Parts,
+    parts: &Parts,
 ) -> Result<Inbound, GatewayError> {
     match inbound::read(parts, &config.passthrough_paths) {
         Ok(inbound) => {
@@ -90,9 +115,13 @@ fn identify(
     }
 }
 
-fn wanted_provider(headers: &HeaderMap) -> Result<Option<&str>, GatewayError> {
-    let value = headers.get(PROVIDER).map(HeaderValue::to_str).transpose();
-    value.map_err(|_| GatewayError::UnknownProvider)
+/// The provider that `x-anyray-provider` names.
+fn wanted_provider(headers: &HeaderMap) -> Result<Option<&'static dyn Provider>, GatewayError> {
+    let find = |slug: &HeaderValue| slug.to_str().ok().and_then(provider::find);
+    let found = headers
+        .get(PROVIDER)
+        .map(|slug| find(slug).ok_or(GatewayError::UnknownProvider));
+    found.transpose()
 }
 
 fn bounds(config: &Snapshot) -> Bounds {
@@ -105,7 +134,7 @@ fn bounds(config: &Snapshot) -> Bounds {
 
 /// Sends the request and waits for the head of the answer, within every limit.
 async fn send(
-    record: &mut Record,
+    record: &Record,
     config: &Snapshot,
     key: &Arc<ProviderKey>,
     request: Request<body::UpstreamBody>,
@@ -113,7 +142,7 @@ async fn send(
 ) -> Result<Response<Incoming>, GatewayError> {
     let worker = Arc::clone(record.worker());
     let provider = key.provider.slug();
-    let limit = first_byte_limit(record, config);
+    let limit = config.timeouts.first_byte;
     let sent = tokio::select! {
         biased;
         sent = worker.upstreams.send(&key.transport, request) => sent,
@@ -123,16 +152,6 @@ async fn send(
     sent.map_err(|error| match fault.as_ref().and_then(|fault| fault.get()) {
         Some(fault) => *fault,
         None => send_error(&error, key),
-    })
-}
-
-fn first_byte_limit(record: &Record, config: &Snapshot) -> Duration {
-    let left = config
-        .timeouts
-        .total
-        .map(|total| total.saturating_sub(record.elapsed()));
-    left.map_or(config.timeouts.first_byte, |left| {
-        left.min(config.timeouts.first_byte)
     })
 }
 
@@ -199,6 +218,7 @@ fn refuse(error: GatewayError, mut record: Record) -> Response<Body> {
         }
         GatewayError::WebSocket => {
             headers.insert(UPGRADE, HeaderValue::from_static("HTTP/1.1"));
+            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         }
         _ => {}
     }

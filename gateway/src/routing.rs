@@ -24,8 +24,8 @@ pub struct Target {
 /// What decides besides the path.
 #[derive(Debug)]
 pub struct Wish<'a> {
-    /// Value of `x-anyray-provider`.
-    pub provider: Option<&'a str>,
+    /// The provider that `x-anyray-provider` names.
+    pub provider: Option<&'static dyn Provider>,
     /// `model` of the body.
     pub model: Option<&'a str>,
     /// The caller's own provider credential.
@@ -35,13 +35,9 @@ pub struct Wish<'a> {
 /// Chooses the target: by `x-anyray-provider`, else by model rule, else by the path's own API.
 ///
 /// # Errors
-/// [`GatewayError::UnknownProvider`], [`GatewayError::DialectNotSpoken`] or
-/// [`GatewayError::NoProviderKey`].
+/// [`GatewayError::DialectNotSpoken`] or [`GatewayError::NoProviderKey`].
 pub fn plan(inbound: &Inbound, wish: Wish<'_>, config: &Snapshot) -> Result<Target, GatewayError> {
-    let wanted = wish
-        .provider
-        .map(|slug| provider::find(slug).ok_or(GatewayError::UnknownProvider))
-        .transpose()?;
+    let wanted = wish.provider;
     let rule = wish
         .model
         .and_then(|model| find_rule(model, wanted, config));

@@ -16,7 +16,6 @@ use tokio::{
     sync::Notify,
     time::{Instant, sleep},
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     access_log::{self, LogBuffer},
@@ -74,12 +73,15 @@ pub fn run(options: &Options) -> Result<(), RunError> {
     let (snapshot, digest) = config::load(&options.config_dir)?;
     let hash = snapshot.hash.clone();
     let app = App::new(snapshot, random_prefix(), Timestamp::now());
-    let listeners = bind_workers(options)?;
+    let listeners =
+        server::bind(options.listen, options.workers()).map_err(|source| RunError::Bind {
+            address: options.listen,
+            source,
+        })?;
     let address = listeners
         .first()
         .map_or(Ok(options.listen), StdListener::local_addr)?;
-    let log_end = CancellationToken::new();
-    let (workers, log_writer) = start_threads(&app, listeners, &log_end)?;
+    let (workers, log_writer) = start_threads(&app, listeners)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -104,9 +106,7 @@ pub fn run(options: &Options) -> Result<(), RunError> {
         }
     })?;
     workers.into_iter().for_each(join);
-    log_end.cancel();
-    log_writer.thread().unpark();
-    join(log_writer);
+    log_writer.finish();
     tracing::info!("ended");
     Ok(())
 }
@@ -119,23 +119,10 @@ fn random_prefix() -> u32 {
     u32::from_le_bytes([a, b, c, d])
 }
 
-/// One listener per worker, all on the same port.
-fn bind_workers(options: &Options) -> Result<Vec<StdListener>, RunError> {
-    let bind = |address| server::bind(address).map_err(|source| RunError::Bind { address, source });
-    let first = bind(options.listen)?;
-    let address = first.local_addr()?;
-    let others = (1..options.workers()).map(|_| bind(address));
-    std::iter::once(Ok(first)).chain(others).collect()
-}
-
-type Threads = (Vec<JoinHandle<()>>, JoinHandle<()>);
+type Threads = (Vec<JoinHandle<()>>, access_log::Writer);
 
 /// Starts the workers and the thread that writes their logs.
-fn start_threads(
-    app: &Arc<App>,
-    listeners: Vec<StdListener>,
-    log_end: &CancellationToken,
-) -> Result<Threads, RunError> {
+fn start_threads(app: &Arc<App>, listeners: Vec<StdListener>) -> Result<Threads, RunError> {
     let count = listeners.len();
     let mut logs = Vec::with_capacity(count);
     let mut threads = Vec::with_capacity(count);
@@ -151,7 +138,7 @@ fn start_threads(
         });
         threads.push(server::start_worker(worker, listener)?);
     }
-    Ok((threads, access_log::start_writer(logs, log_end.clone())?))
+    Ok((threads, access_log::Writer::start(logs)?))
 }
 
 /// Serves the ops port in the background; returns where it is.

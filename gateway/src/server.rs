@@ -19,7 +19,7 @@ use hyper_util::{
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
-    time::sleep,
+    time::{sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
 
@@ -37,17 +37,29 @@ const MAX_HEAD_BYTES: usize = 64 << 10;
 /// Silence after which the kernel asks whether a caller still exists.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
+/// Time between two looks at a limit on connections that was reached.
+const ROOM_POLL: Duration = Duration::from_secs(1);
+
 /// Pause after the system refused a connection, so that a lack of descriptors does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long connections may take to write their last bytes after the cut-off.
 const CUTOFF_GRACE: Duration = Duration::from_secs(2);
 
-/// Binds one of several sockets that share a port.
+/// Binds the sockets of `count` workers to one port; port 0 is any free one.
 ///
 /// # Errors
 /// Those of the system, for example where the port is taken.
-pub fn bind(address: SocketAddr) -> io::Result<StdListener> {
+pub fn bind(address: SocketAddr, count: usize) -> io::Result<Vec<StdListener>> {
+    // Sockets that share a port also share it with another gateway of this user, which would then
+    // get half of the requests: a socket that does not share finds that out.
+    let probe = StdListener::bind(address)?;
+    let address = probe.local_addr()?;
+    drop(probe);
+    (0..count).map(|_| bind_one(address)).collect()
+}
+
+fn bind_one(address: SocketAddr) -> io::Result<StdListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -123,7 +135,8 @@ async fn accept(
         connections.len() < (limit / worker.count).max(1)
     };
     while !room() {
-        worker.connection_closed.notified().await;
+        // Also looks now and then, as the limit may have been raised.
+        let _ = timeout(ROOM_POLL, worker.connection_closed.notified()).await;
     }
     listener.accept().await.map(|(stream, _)| stream)
 }

@@ -82,7 +82,8 @@ fn inbound(dialect: Dialect) -> Inbound {
     }
 }
 
-fn wish<'a>(provider: Option<&'a str>, model: Option<&'a str>) -> Wish<'a> {
+fn wish<'a>(provider: Option<&str>, model: Option<&'a str>) -> Wish<'a> {
+    let provider = provider.map(|slug| provider::find(slug).expect("known provider"));
     Wish {
         provider,
         model,
@@ -131,8 +132,6 @@ fn a_dialect_that_the_provider_does_not_speak_is_refused() {
         chosen(CHAT, wish(None, Some("claude-x")), &both),
         refused("anthropic", CHAT)
     );
-    let unknown = chosen(CHAT, wish(Some("nope"), None), &both);
-    assert_eq!(unknown, Err(GatewayError::UnknownProvider));
 }
 
 #[test]
@@ -188,7 +187,7 @@ fn wildcards_stand_for_any_characters() {
         ("*-mini", "gpt-4o-minis", false),
         ("a*b*c", "a-b-b-c", true),
         ("a*b*c", "a-c-b", false),
-        ("ab*ba", "aba", false),
+        ("on*no", "ono", false),
         ("**x", "yx", true),
     ] {
         assert_eq!(

@@ -98,6 +98,9 @@ fn anthropic_envelope<'a>(detail: &ErrorDetail<'a>) -> anthropic::error::Envelop
         error: anthropic::error::Detail {
             kind: anthropic_kind(detail.status),
             message: detail.message,
+            details: anthropic::error::Details {
+                error_code: detail.code,
+            },
         },
         request_id: detail.request_id,
     }
@@ -158,7 +161,7 @@ mod tests {
 
     #[test]
     fn bodies_take_the_shape_of_the_dialect() {
-        let anthropic = r#"{"type":"error","error":{"type":"api_error","message":"the provider closed the stream early"},"request_id":"req_1"}"#;
+        let anthropic = r#"{"type":"error","error":{"type":"api_error","message":"the provider closed the stream early","details":{"error_code":"upstream_cut"}},"request_id":"req_1"}"#;
         assert_eq!(text(&body(Dialect::AnthropicMessages, &CUT)), anthropic);
         let openai = r#"{"error":{"message":"the provider closed the stream early","type":"server_error","param":null,"code":"upstream_cut"}}"#;
         assert_eq!(text(&body(Dialect::OpenAiChat, &CUT)), openai);

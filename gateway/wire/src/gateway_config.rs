@@ -24,6 +24,7 @@ pub const INDEX_FILE: &str = "index.json";
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GatewayConfig {
     /// Version of this schema; must be 1.
+    #[schemars(extend("const" = 1))]
     pub schema_version: u32,
     /// Who may call. Required: there is no default that suits everyone.
     pub auth: Auth,
@@ -150,13 +151,19 @@ pub struct Egress {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
     /// Largest request body, in bytes; more is refused with 413. Default: 67108864 (64 MiB).
+    #[schemars(range(min = 1))]
     pub max_body_bytes: u64,
     /// Bytes of request bodies held at once, over all requests; more is refused with 503.
+    ///
+    /// Of each body at most the first MiB is held.
     /// Default: 134217728 (128 MiB).
+    #[schemars(range(min = 1))]
     pub max_buffered_bytes: u64,
     /// Requests served at once; more are refused with 503. Default: 4096.
+    #[schemars(range(min = 1))]
     pub max_concurrent_requests: u32,
     /// Connections held open at once; more wait in the kernel's queue. Default: 16384.
+    #[schemars(range(min = 1))]
     pub max_connections: u32,
 }
 
@@ -176,16 +183,22 @@ impl Default for Limits {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Timeouts {
     /// For a connection to a provider, TLS included. Default: 5000.
+    #[schemars(range(min = 1, max = 86_400_000))]
     pub connect_ms: u64,
     /// For the head of a provider's answer. Default: 600000, as long as the SDKs wait.
+    #[schemars(range(min = 1, max = 86_400_000))]
     pub first_byte_ms: u64,
     /// Between two pieces of a provider's answer. Default: 300000.
+    #[schemars(range(min = 1, max = 86_400_000))]
     pub idle_ms: u64,
     /// For a whole request, from head to last byte; absent means no limit. Default: absent.
+    #[schemars(range(min = 1, max = 86_400_000))]
     pub total_ms: Option<u64>,
     /// Between two pieces of a request body. Default: 30000.
+    #[schemars(range(min = 1, max = 86_400_000))]
     pub request_body_ms: u64,
     /// How long a stream may be silent before the caller gets a ping. Default: 15000.
+    #[schemars(range(min = 1, max = 86_400_000))]
     pub ping_ms: u64,
 }
 

@@ -24,4 +24,13 @@ pub struct Detail<'a> {
     pub kind: &'a str,
     /// Text for a person.
     pub message: &'a str,
+    /// What the class does not say.
+    pub details: Details<'a>,
+}
+
+/// The details of an error.
+#[derive(Debug, Serialize)]
+pub struct Details<'a> {
+    /// Machine-readable code, such as `provider_key_missing`.
+    pub error_code: &'a str,
 }

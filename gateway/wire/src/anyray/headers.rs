@@ -13,7 +13,7 @@ pub const PROVIDER: HeaderName = HeaderName::from_static("x-anyray-provider");
 /// Request: the caller's gateway credential where `authorization` carries a provider's own token.
 pub const API_KEY: HeaderName = HeaderName::from_static("x-anyray-api-key");
 
-/// Response: the gateway's own id of the request, on every answer.
+/// Response: the gateway's own id of the request, on every answer but those of the probes.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-anyray-request-id");
 
 /// Anthropic's request id, on its answers and, where absent, on ours.
