@@ -1,0 +1,54 @@
+//! The `@anthropic-ai/sdk` package of npm works unchanged through the gateway.
+//!
+//! What the SDK must see is in `clients/node/anthropic_*.mjs`; here is what both
+//! ends of the gateway saw of it.
+
+use anyhow::Result;
+use anyray_e2e::{clients::Clients, ends::Ends, rig::Rig, sdk};
+
+/// Runs a script against a rig; both ends are compared in it.
+async fn prove(rig: &Rig, script: &str) -> Result<Ends> {
+    rig.prove(Clients::find()?.node(script)?, "").await
+}
+
+#[tokio::test]
+async fn answers_with_a_bare_base_url() -> Result<()> {
+    let rig = Rig::start().await?;
+    let ends = prove(&rig, "anthropic_answers.mjs").await?;
+    sdk::check_paths(&ends, &sdk::ANTHROPIC_PATHS)
+}
+
+#[tokio::test]
+async fn answers_of_a_provider_behind_tls() -> Result<()> {
+    let rig = Rig::start_tls().await?;
+    let ends = prove(&rig, "anthropic_answers.mjs").await?;
+    sdk::check_paths(&ends, &sdk::ANTHROPIC_PATHS)
+}
+
+#[tokio::test]
+async fn errors_are_the_providers_and_come_once() -> Result<()> {
+    let rig = Rig::start().await?;
+    let ends = prove(&rig, "anthropic_errors.mjs").await?;
+    sdk::check_statuses(&ends)
+}
+
+#[tokio::test]
+async fn retries_of_the_sdk_reach_the_provider_one_by_one() -> Result<()> {
+    let rig = Rig::start().await?;
+    let ends = prove(&rig, "anthropic_retries.mjs").await?;
+    sdk::check_retry_counts(&ends)
+}
+
+#[tokio::test]
+async fn broken_streams_are_errors() -> Result<()> {
+    let rig = Rig::start().await?;
+    let ends = prove(&rig, "anthropic_broken_streams.mjs").await?;
+    sdk::check_broken_streams(&ends)
+}
+
+#[tokio::test]
+async fn pings_in_a_silent_stream_are_not_noticed() -> Result<()> {
+    let rig = Rig::start_with(sdk::ping_often).await?;
+    let ends = prove(&rig, "anthropic_silence.mjs").await?;
+    sdk::check_pings(&ends)
+}
