@@ -13,7 +13,10 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header::CONTENT_ENCODING};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::{
+    runtime::Handle,
+    time::{Sleep, sleep, timeout},
+};
 
 use crate::{error::GatewayError, state::Held};
 
@@ -24,8 +27,11 @@ const MAX_COLLECTED_BYTES: usize = 1 << 20;
 /// How much of a body that nobody wants is read before the connection is closed on it.
 const MAX_DISCARDED_BYTES: u64 = 256 << 20;
 
-/// For how long.
+/// For how long in all.
 const DISCARD_TIME: Duration = Duration::from_secs(10);
+
+/// And for how long between two pieces: a caller that is still sending has no such pauses.
+const DISCARD_IDLE: Duration = Duration::from_secs(1);
 
 const MODEL: &[Path] = &[&["model"]];
 
@@ -102,6 +108,8 @@ pub async fn receive(
     while !body.is_end_stream() && head.len() < MAX_COLLECTED_BYTES {
         let frame = timeout(bounds.idle, body.frame()).await;
         let Some(frame) = frame.map_err(|_| GatewayError::BodyTimeout)? else {
+            // A body without a declared length does not know that it is at its end.
+            *body = Body::empty();
             break;
         };
         let Ok(data) = frame.map_err(|_| GatewayError::ReadBody)?.into_data() else {
@@ -141,12 +149,15 @@ pub async fn receive(
 /// A caller that is still sending when its connection closes sees a broken pipe and never the
 /// answer that says why.
 pub fn discard(mut body: Body) {
+    let Ok(runtime) = Handle::try_current() else {
+        return;
+    };
     if body.is_end_stream() {
         return;
     }
-    tokio::spawn(timeout(DISCARD_TIME, async move {
+    runtime.spawn(timeout(DISCARD_TIME, async move {
         let mut left = MAX_DISCARDED_BYTES;
-        while let (Some(Ok(frame)), 1..) = (body.frame().await, left) {
+        while let (Ok(Some(Ok(frame))), 1..) = (timeout(DISCARD_IDLE, body.frame()).await, left) {
             let count = frame.data_ref().map_or(0, |data| data.len() as u64);
             left = left.saturating_sub(count);
         }
@@ -257,7 +268,10 @@ impl Rest {
         };
         self.idle = None;
         match frame {
-            None => Poll::Ready(None),
+            None => {
+                self.body = Body::empty();
+                Poll::Ready(None)
+            }
             Some(Err(_)) => self.fail(GatewayError::ReadBody),
             Some(Ok(frame)) => {
                 self.seen += frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -274,5 +288,12 @@ impl Rest {
     fn fail(&self, error: GatewayError) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let error = *self.fault.get_or_init(|| error);
         Poll::Ready(Some(Err(error.into())))
+    }
+}
+
+impl Drop for Rest {
+    /// The provider answered, or was lost, before it had taken the whole body.
+    fn drop(&mut self) {
+        discard(std::mem::take(&mut self.body));
     }
 }

@@ -28,7 +28,9 @@ pub enum GatewayError {
     #[error("this gateway does not speak WebSocket; send the same request by HTTP POST")]
     WebSocket,
     /// The path could mean another one to the provider.
-    #[error("the path holds '.' or '..' segments, empty segments or backslashes; send it without")]
+    #[error(
+        "the path must begin with a slash and hold no '.', '..' or empty segments and no backslashes"
+    )]
     UnsafePath,
     /// A credential header came more than once.
     #[error("the header {header} was sent more than once; send it once")]

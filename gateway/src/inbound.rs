@@ -143,9 +143,6 @@ pub fn read(parts: &Parts, passthrough_paths: &[String]) -> Result<Inbound, Gate
     }
     let full = parts.uri.path();
     let path = without_version(full);
-    if !path.starts_with('/') {
-        return Err(GatewayError::UnknownPath);
-    }
     if !is_safe(path) {
         return Err(GatewayError::UnsafePath);
     }
