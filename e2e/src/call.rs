@@ -152,12 +152,27 @@ impl Dialect {
 
     /// A request that is answered with a stream, usage included.
     pub fn stream(self, model: &str) -> Request {
+        self.request_with(
+            model,
+            match self {
+                Self::Chat => json!({"stream": true, "stream_options": {"include_usage": true}}),
+                Self::Responses | Self::Messages => json!({"stream": true}),
+            },
+        )
+    }
+
+    /// A request with more fields, or others.
+    pub fn request_with(self, model: &str, more: Value) -> Request {
         let mut fields = self.fields(model);
-        fields["stream"] = json!(true);
-        if self == Self::Chat {
-            fields["stream_options"] = json!({"include_usage": true});
+        if let (Value::Object(fields), Value::Object(more)) = (&mut fields, more) {
+            fields.extend(more);
         }
         self.post(&fields)
+    }
+
+    /// A request whose body is larger than this.
+    pub fn request_of(self, model: &str, bytes: usize) -> Request {
+        self.request_with(model, json!({"metadata": {"filler": "x".repeat(bytes)}}))
     }
 
     /// A request with this body.

@@ -212,12 +212,7 @@ impl Lines {
     }
 }
 
-fn spawn(
-    binary: &Path,
-    config_dir: &Path,
-    listen: &str,
-    env: &[(&str, &str)],
-) -> Result<Child> {
+fn spawn(binary: &Path, config_dir: &Path, listen: &str, env: &[(&str, &str)]) -> Result<Child> {
     Command::new(binary)
         .arg("--config-dir")
         .arg(config_dir)

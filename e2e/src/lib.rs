@@ -1,8 +1,9 @@
 //! Harness for tests over real processes: the gateway, fake providers and the real clients.
 //!
 //! A test starts a [`rig::Rig`], runs a client of [`clients`] against it and gets
-//! back what both ends saw, compared by [`ends`]. The fakes are a crate of their
-//! own, `anyray-fakes`.
+//! back what both ends saw, compared by [`ends`]. Tests of the gateway alone start a
+//! [`stand::Stand`] and speak to it through [`raw`], with requests of [`call`]. The
+//! fakes are a crate of their own, `anyray-fakes`.
 
 pub mod call;
 pub mod clients;

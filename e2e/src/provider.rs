@@ -134,6 +134,28 @@ impl Upstream {
         Ok(written)
     }
 
+    /// Ends what is written, and closes once the gateway has: what still comes is dropped, so that
+    /// no reset overtakes the answer.
+    ///
+    /// # Errors
+    ///
+    /// The gateway had not closed the connection within 20 seconds.
+    pub async fn close_gently(&mut self) -> Result<()> {
+        self.stream.shutdown().await?;
+        let drained = async {
+            self.received.clear();
+            while self
+                .stream
+                .read_buf(&mut self.received)
+                .await
+                .is_ok_and(|length| length > 0)
+            {
+                self.received.clear();
+            }
+        };
+        wait::at_most("the gateway to close its connection", LIMIT, drained).await
+    }
+
     /// Waits until the gateway has closed the connection; a reset is one way.
     ///
     /// # Errors

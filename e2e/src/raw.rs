@@ -120,8 +120,8 @@ impl Connection {
         Self::over(stream)
     }
 
-    /// Connects with a receive buffer of the kernel of about this size, for readers that do not
-    /// keep up.
+    /// Connects with buffers of the kernel of about this size, for callers that are to wait for
+    /// the gateway, or the gateway for them.
     ///
     /// # Errors
     ///
@@ -129,6 +129,7 @@ impl Connection {
     pub async fn open_narrow(address: SocketAddr, buffer_bytes: u32) -> Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(buffer_bytes)?;
+        socket.set_send_buffer_size(buffer_bytes)?;
         Self::over(wait::at_most("a connection", LIMIT, socket.connect(address)).await??)
     }
 
@@ -183,6 +184,22 @@ impl Connection {
                 self.framing = find_framing(&head)?;
                 return Ok(head);
             }
+        }
+    }
+
+    /// Reads the leave to send a body, `100 Continue`.
+    ///
+    /// # Errors
+    ///
+    /// Something else came, or nothing within 20 seconds.
+    pub async fn read_interim(&mut self) -> Result<()> {
+        loop {
+            if let Some((head, length)) = parse_head(&self.buffer)? {
+                ensure!(head.status == 100, "{} instead of leave", head.status);
+                drop(self.buffer.split_to(length));
+                return Ok(());
+            }
+            ensure!(self.fill().await?, "the connection ended before leave");
         }
     }
 

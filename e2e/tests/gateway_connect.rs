@@ -30,7 +30,11 @@ async fn check_refusals(config: Config, status: u16, text: &str) -> Result<()> {
         let answer = send(&gateway, &dialect.stream("m")).await?;
         let message = dialect.check_error(&answer, status)?;
         ensure!(message.contains(text), "{message}");
-        ensure!(started.elapsed() < Duration::from_secs(5), "took {:?}", started.elapsed());
+        ensure!(
+            started.elapsed() < Duration::from_secs(5),
+            "took {:?}",
+            started.elapsed()
+        );
     }
     Ok(())
 }
@@ -70,7 +74,12 @@ async fn r27_a_refused_connection_is_a_502() -> Result<()> {
 async fn r27_an_unknown_host_is_a_502() -> Result<()> {
     // A label of more than 63 characters is refused by the resolver itself: no network is asked.
     let host = "a".repeat(64);
-    check_refusals(Config::for_provider(&format!("http://{host}.test")), 502, "could not connect").await
+    check_refusals(
+        Config::for_provider(&format!("http://{host}.test")),
+        502,
+        "could not connect",
+    )
+    .await
 }
 
 #[tokio::test]
@@ -87,16 +96,27 @@ async fn r27_a_host_that_does_not_shake_hands_is_a_504() -> Result<()> {
     let fake = FakeProvider::start_tls().await?;
     let url = format!("https://localhost:{}", listener.local_addr()?.port());
     let config = Config::for_tls_provider(&url, fake.ca_pem().context("no certificate")?);
-    check_refusals(config.with("timeouts", json!({"connectMs": 300})), 504, "within 300 ms").await
+    check_refusals(
+        config.with("timeouts", json!({"connectMs": 300})),
+        504,
+        "within 300 ms",
+    )
+    .await
 }
 
 #[tokio::test]
 async fn s22_a_provider_with_a_foreign_certificate_is_a_502() -> Result<()> {
-    let (fake, other) = (FakeProvider::start_tls().await?, FakeProvider::start_tls().await?);
+    let (fake, other) = (
+        FakeProvider::start_tls().await?,
+        FakeProvider::start_tls().await?,
+    );
     let foreign = other.ca_pem().context("no certificate")?;
     let config = Config::for_tls_provider(&fake.url(), foreign);
     check_refusals(config, 502, "could not connect").await?;
-    ensure!(fake.requests().is_empty(), "a request went to a provider that nobody vouches for");
+    ensure!(
+        fake.requests().is_empty(),
+        "a request went to a provider that nobody vouches for"
+    );
     Ok(())
 }
 
@@ -113,13 +133,17 @@ async fn s22_a_certificate_for_another_name_is_a_502() -> Result<()> {
     // The certificate names 127.0.0.1 and not 127.0.0.2.
     for (host, is_named) in [("127.0.0.1", true), ("127.0.0.2", false)] {
         let listener = TcpListener::bind((host, 0)).await?;
-        let config = Config::for_tls_provider(&format!("https://{}", listener.local_addr()?), ca_pem);
+        let config =
+            Config::for_tls_provider(&format!("https://{}", listener.local_addr()?), ca_pem);
         tokio::spawn(relay(listener, fake.addr()));
         if !is_named {
             return check_refusals(config, 502, "could not connect").await;
         }
         let gateway = start_gateway(&config, &[]).await?;
-        assert_eq!(send(&gateway, &Dialect::Chat.request("m")).await?.status(), 200);
+        assert_eq!(
+            send(&gateway, &Dialect::Chat.request("m")).await?.status(),
+            200
+        );
     }
     Ok(())
 }
@@ -141,7 +165,10 @@ async fn s10_a_name_with_a_private_address_is_refused_by_default() -> Result<()>
         let config = Config::for_provider(&url).with("egress", json!({}));
         check_refusals(config, 502, "private address").await?;
     }
-    ensure!(fake.requests().is_empty(), "a request was sent to a private address");
+    ensure!(
+        fake.requests().is_empty(),
+        "a request was sent to a private address"
+    );
     Ok(())
 }
 
@@ -156,7 +183,13 @@ async fn s10_a_listed_network_is_allowed() -> Result<()> {
 
 #[tokio::test]
 async fn s10_a_private_address_is_refused_at_load() -> Result<()> {
-    for host in ["127.0.0.1", "169.254.169.254", "[::1]", "[::ffff:10.0.0.1]", "10.0.0.1"] {
+    for host in [
+        "127.0.0.1",
+        "169.254.169.254",
+        "[::1]",
+        "[::ffff:10.0.0.1]",
+        "10.0.0.1",
+    ] {
         let directory = TempDir::new()?;
         let config = Config::for_provider(&format!("http://{host}")).with("egress", json!({}));
         config.write(directory.path())?;
@@ -164,8 +197,15 @@ async fn s10_a_private_address_is_refused_at_load() -> Result<()> {
         let ended = Gateway::run_to_end(directory.path());
         let output = wait::at_most("the gateway to refuse", limit, ended).await??;
         let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.code() == Some(64), "{host}: {} {said}", output.status);
-        ensure!(said.contains("providerKeys[0].endpoint.url"), "{host}: {said}");
+        ensure!(
+            output.status.code() == Some(64),
+            "{host}: {} {said}",
+            output.status
+        );
+        ensure!(
+            said.contains("providerKeys[0].endpoint.url"),
+            "{host}: {said}"
+        );
     }
     Ok(())
 }

@@ -12,14 +12,21 @@ use anyray_e2e::{
 use serde_json::json;
 
 /// Headers in which callers send a credential.
-const HEADERS: [&str; 5] =
-    ["authorization", "x-api-key", "api-key", "x-goog-api-key", "x-anyray-api-key"];
+const HEADERS: [&str; 5] = [
+    "authorization",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "x-anyray-api-key",
+];
 
 /// Values that are no credential of a provider.
 const OWN_VALUES: [&str; 4] = ["ark_key_0123456789", "ari_invite", "anyray-placeholder", ""];
 
 fn with_all(request: Request, headers: &[(&str, &str)]) -> Request {
-    headers.iter().fold(request, |request, (name, value)| request.header(name, value))
+    headers.iter().fold(request, |request, (name, value)| {
+        request.header(name, value)
+    })
 }
 
 /// A gateway without provider keys.
@@ -34,10 +41,19 @@ async fn s12_exactly_one_credential_goes_upstream_and_it_is_the_providers() -> R
         vec![],
         vec![("authorization", "Bearer sk-caller")],
         vec![("x-api-key", "sk-caller")],
-        vec![("authorization", "Bearer ark_caller"), ("x-api-key", "sk-caller")],
-        vec![("authorization", "Bearer sk-caller"), ("x-api-key", "anyray-placeholder")],
+        vec![
+            ("authorization", "Bearer ark_caller"),
+            ("x-api-key", "sk-caller"),
+        ],
+        vec![
+            ("authorization", "Bearer sk-caller"),
+            ("x-api-key", "anyray-placeholder"),
+        ],
         HEADERS.iter().map(|name| (*name, "sk-caller")).collect(),
-        vec![("proxy-authorization", "Basic sk-caller"), ("cookie", "key=sk-caller")],
+        vec![
+            ("proxy-authorization", "Basic sk-caller"),
+            ("cookie", "key=sk-caller"),
+        ],
         vec![("authorization", "Basic sk-caller:")],
     ];
     for headers in &callers {
@@ -47,7 +63,12 @@ async fn s12_exactly_one_credential_goes_upstream_and_it_is_the_providers() -> R
             let request = stand.take_request()?;
             let credentials: Vec<_> = HEADERS
                 .iter()
-                .flat_map(|name| request.header_values(name).into_iter().map(move |v| (*name, v)))
+                .flat_map(|name| {
+                    request
+                        .header_values(name)
+                        .into_iter()
+                        .map(move |v| (*name, v))
+                })
                 .collect();
             let bearer = format!("Bearer {OPENAI_KEY}");
             let expected = match dialect {
@@ -56,7 +77,10 @@ async fn s12_exactly_one_credential_goes_upstream_and_it_is_the_providers() -> R
             };
             ensure!(credentials == [expected], "{dialect:?} with {headers:?}");
             let leaks = |value: &[u8]| String::from_utf8_lossy(value).contains("caller");
-            ensure!(!request.headers.iter().any(|(_, value)| leaks(value)), "a credential leaked");
+            ensure!(
+                !request.headers.iter().any(|(_, value)| leaks(value)),
+                "a credential leaked"
+            );
         }
     }
     Ok(())
@@ -66,15 +90,25 @@ async fn s12_exactly_one_credential_goes_upstream_and_it_is_the_providers() -> R
 async fn s12_the_same_credential_header_twice_is_refused() -> Result<()> {
     let stand = Stand::start().await?;
     for name in HEADERS {
-        for (first, second) in [("Bearer a", "Bearer b"), ("same", "same"), ("ark_1", "sk-1")] {
+        for (first, second) in [
+            ("Bearer a", "Bearer b"),
+            ("same", "same"),
+            ("ark_1", "sk-1"),
+        ] {
             for dialect in Dialect::ALL {
-                let request = dialect.request("m").header(name, first).header(name, second);
+                let request = dialect
+                    .request("m")
+                    .header(name, first)
+                    .header(name, second);
                 let message = dialect.check_error(&stand.send(&request).await?, 400)?;
                 ensure!(message.contains(name), "{message}");
             }
         }
     }
-    ensure!(stand.fake.requests().is_empty(), "a request with two credentials went upstream");
+    ensure!(
+        stand.fake.requests().is_empty(),
+        "a request with two credentials went upstream"
+    );
     Ok(())
 }
 
@@ -93,7 +127,10 @@ async fn s12_without_a_provider_key_our_own_credentials_are_a_424() -> Result<()
             for headers in variants {
                 let answer = stand.send(&with_all(dialect.request("m"), headers)).await?;
                 let message = dialect.check_error(&answer, 424)?;
-                ensure!(message.contains(dialect.provider()), "{headers:?}: {message}");
+                ensure!(
+                    message.contains(dialect.provider()),
+                    "{headers:?}: {message}"
+                );
                 assert_eq!(answer.head.header("x-should-retry"), Some("false"));
             }
         }

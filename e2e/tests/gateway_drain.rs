@@ -67,20 +67,33 @@ async fn r18_readiness_goes_at_once_and_requests_are_served_until_the_door_close
         assert_eq!(status_of(&stand, "/livez").await?, 200);
         assert_eq!(stand.gateway.ops().get("/livez").await?.status(), 200);
         let mut late = stand.open().await?;
-        late.send(Dialect::Messages.request("fake-silent-50").to_bytes()).await?;
+        late.send(Dialect::Messages.request("fake-silent-50").to_bytes())
+            .await?;
         let answer = late.read_answer().await?;
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.head.header("connection"), Some("close"));
         assert_eq!(late.read_to_close().await?.len(), 0);
         served += 1;
     }
-    ensure!(served > 5, "only {served} requests were served after the signal");
+    ensure!(
+        served > 5,
+        "only {served} requests were served after the signal"
+    );
     idle.read_to_close().await?;
-    ensure!(told.elapsed() > LAME_DUCK - AT_ONCE, "an idle connection was closed too soon");
-    wait::until("the door to close", AT_ONCE, async || stand.open().await.err()).await?;
+    ensure!(
+        told.elapsed() > LAME_DUCK - AT_ONCE,
+        "an idle connection was closed too soon"
+    );
+    wait::until("the door to close", AT_ONCE, async || {
+        stand.open().await.err()
+    })
+    .await?;
     assert_eq!(stand.gateway.ops().get("/livez").await?.status(), 200);
     let (_, is_whole) = open.read_rest().await?;
-    ensure!(is_whole && told.elapsed() >= DRAIN - AT_ONCE, "a stream was cut too soon");
+    ensure!(
+        is_whole && told.elapsed() >= DRAIN - AT_ONCE,
+        "a stream was cut too soon"
+    );
     wait_for_end(&mut stand, GRACE).await
 }
 
@@ -91,8 +104,8 @@ async fn read_stream(mut caller: Connection) -> Result<(bytes::Bytes, bool, Inst
 }
 
 #[tokio::test]
-async fn r18_streams_shorter_than_the_drain_are_not_cut_and_longer_ones_end_in_an_error() -> Result<()>
-{
+async fn r18_streams_shorter_than_the_drain_are_not_cut_and_longer_ones_end_in_an_error()
+-> Result<()> {
     let mut stand = start(DRAIN).await?;
     let lengths = [1_000, 2_000, 3_300, 60_000];
     let mut wanted = Vec::new();
@@ -110,19 +123,29 @@ async fn r18_streams_shorter_than_the_drain_are_not_cut_and_longer_ones_end_in_a
     });
     let streams = wait::for_all(reading).await?;
     wait_for_end(&mut stand, GRACE).await?;
-    ensure!(told.elapsed() < DRAIN + GRACE, "the drain took {:?}", told.elapsed());
+    ensure!(
+        told.elapsed() < DRAIN + GRACE,
+        "the drain took {:?}",
+        told.elapsed()
+    );
     let sent = stand.fake.requests();
     for ((dialect, ms, body, is_whole, ended), provider) in streams.into_iter().zip(sent) {
         ensure!(is_whole, "a {dialect:?} stream of {ms} ms was broken off");
         let added = find_added(&provider.sent, &body)?;
         if ms < 60_000 {
-            ensure!(added.tail.is_empty(), "a {dialect:?} stream of {ms} ms was cut");
+            ensure!(
+                added.tail.is_empty(),
+                "a {dialect:?} stream of {ms} ms was cut"
+            );
             continue;
         }
         let message = dialect.check_stream_error(&added.tail)?;
         ensure!(message.contains("shutting down"), "{message}");
         let lasted = ended - told;
-        ensure!(lasted >= DRAIN - AT_ONCE && lasted < DRAIN + GRACE, "cut after {lasted:?}");
+        ensure!(
+            lasted >= DRAIN - AT_ONCE && lasted < DRAIN + GRACE,
+            "cut after {lasted:?}"
+        );
     }
     Ok(())
 }
@@ -190,7 +213,9 @@ async fn r18_a_stream_that_never_pauses_ends_with_the_drain() -> Result<()> {
 async fn r18_a_caller_that_does_not_read_does_not_hold_up_the_end() -> Result<()> {
     let mut stand = start(Duration::from_secs(1)).await?;
     let mut caller = Connection::open_narrow(stand.gateway.address(), 4 << 10).await?;
-    caller.send(Dialect::Chat.stream("fake-long-text-30000000").to_bytes()).await?;
+    caller
+        .send(Dialect::Chat.stream("fake-long-text-30000000").to_bytes())
+        .await?;
     caller.read_head().await?;
     stand.gateway.signal("TERM").await?;
     wait_for_end(&mut stand, Duration::from_secs(1) + GRACE).await
@@ -213,7 +238,11 @@ async fn r18_an_interrupt_does_not_wait_for_idle_connections() -> Result<()> {
     let mut used = stand.open().await?;
     used.send(Dialect::Chat.request("m").to_bytes()).await?;
     used.read_answer().await?;
-    stand.gateway.ops().wait_for_metric("connections", 2).await?;
+    stand
+        .gateway
+        .ops()
+        .wait_for_metric("connections", 2)
+        .await?;
     stand.gateway.signal("INT").await?;
     wait_for_end(&mut stand, GRACE).await?;
     drop(unused);
@@ -227,13 +256,21 @@ async fn r18_a_second_signal_ends_streams_at_once() -> Result<()> {
     stand.gateway.signal("TERM").await?;
     wait::until("the drain", GRACE, async || {
         let lines = stand.gateway.diagnostics();
-        lines.iter().any(|line| line.contains("draining")).then_some(())
+        lines
+            .iter()
+            .any(|line| line.contains("draining"))
+            .then_some(())
     })
     .await?;
     stand.gateway.signal("TERM").await?;
     let (body, is_whole) = caller.read_rest().await?;
     ensure!(is_whole, "the stream was broken off");
-    let sent = stand.fake.requests().pop().map(|request| request.sent).unwrap_or_default();
+    let sent = stand
+        .fake
+        .requests()
+        .pop()
+        .map(|request| request.sent)
+        .unwrap_or_default();
     Dialect::Messages.check_stream_error(&find_added(&sent, &body)?.tail)?;
     wait_for_end(&mut stand, GRACE).await
 }

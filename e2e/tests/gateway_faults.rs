@@ -21,7 +21,10 @@ async fn stream(stand: &Stand, dialect: Dialect, scenario: &str) -> Result<(Answ
     let answer = stand.send(&dialect.stream(scenario)).await?;
     let provider = stand.take_request()?;
     let added = find_added(&provider.sent, &answer.body);
-    Ok((answer, added.with_context(|| format!("{dialect:?} {scenario}"))?))
+    Ok((
+        answer,
+        added.with_context(|| format!("{dialect:?} {scenario}"))?,
+    ))
 }
 
 /// The stream is the provider's to the last byte, and ends well.
@@ -29,7 +32,10 @@ async fn check_untouched(scenario: &str) -> Result<()> {
     let stand = Stand::start().await?;
     for dialect in Dialect::ALL {
         let (answer, added) = stream(&stand, dialect, scenario).await?;
-        ensure!(answer.is_whole && added == Added::default(), "{dialect:?}: {added:?}");
+        ensure!(
+            answer.is_whole && added == Added::default(),
+            "{dialect:?}: {added:?}"
+        );
     }
     Ok(())
 }
@@ -43,7 +49,10 @@ async fn check_error_at_the_end(scenario: &str) -> Result<()> {
         let message = dialect.check_stream_error(&added.tail)?;
         ensure!(message.contains(dialect.provider()), "{message}");
         let metric = "failures_total{reason=\"upstream_cut\"}";
-        ensure!(stand.gateway.ops().metric(metric).await? > 0, "{dialect:?} was not counted");
+        ensure!(
+            stand.gateway.ops().metric(metric).await? > 0,
+            "{dialect:?} was not counted"
+        );
     }
     Ok(())
 }
@@ -70,12 +79,24 @@ async fn r27_errors_of_the_provider_pass_byte_for_byte_and_once() -> Result<()> 
 #[tokio::test]
 async fn r27_hints_on_retries_and_limits_pass() -> Result<()> {
     let stand = Stand::start().await?;
-    let chat = stand.send(&Dialect::Chat.request("fake-status-429")).await?;
+    let chat = stand
+        .send(&Dialect::Chat.request("fake-status-429"))
+        .await?;
     assert_eq!(chat.head.header("retry-after-ms"), Some("100"));
-    assert_eq!(chat.head.header("x-ratelimit-remaining-requests"), Some("9999"));
-    let messages = stand.send(&Dialect::Messages.request("fake-status-529")).await?;
+    assert_eq!(
+        chat.head.header("x-ratelimit-remaining-requests"),
+        Some("9999")
+    );
+    let messages = stand
+        .send(&Dialect::Messages.request("fake-status-529"))
+        .await?;
     assert_eq!(messages.head.header("x-should-retry"), Some("true"));
-    assert_eq!(messages.head.header("anthropic-ratelimit-requests-remaining"), Some("3999"));
+    assert_eq!(
+        messages
+            .head
+            .header("anthropic-ratelimit-requests-remaining"),
+        Some("3999")
+    );
     Ok(())
 }
 
@@ -87,7 +108,11 @@ async fn r27_a_provider_that_hangs_is_a_504() -> Result<()> {
         let answer = stand.send(&dialect.stream("fake-hang")).await?;
         let message = dialect.check_error(&answer, 504)?;
         ensure!(message.contains("300 ms"), "{message}");
-        ensure!(started.elapsed() < Duration::from_secs(3), "took {:?}", started.elapsed());
+        ensure!(
+            started.elapsed() < Duration::from_secs(3),
+            "took {:?}",
+            started.elapsed()
+        );
     }
     Ok(())
 }
@@ -130,7 +155,10 @@ async fn r27_a_cut_before_the_first_event_ends_in_the_dialects_error() -> Result
         caller.send(dialect.stream("m").to_bytes()).await?;
         provider.accept().await?.write(STREAM_HEAD).await?;
         let answer = caller.read_answer().await?;
-        ensure!(answer.status() == 200 && answer.is_whole, "{dialect:?} was broken off");
+        ensure!(
+            answer.status() == 200 && answer.is_whole,
+            "{dialect:?} was broken off"
+        );
         dialect.check_stream_error(&answer.body)?;
     }
     Ok(())
@@ -147,7 +175,11 @@ async fn r27_a_cut_inside_an_event_is_never_a_clean_end() -> Result<()> {
     for dialect in Dialect::ALL {
         let (answer, added) = stream(&stand, dialect, "fake-cut-mid-3").await?;
         ensure!(!answer.is_whole, "{dialect:?} ended cleanly");
-        ensure!(added.tail.is_empty(), "{dialect:?} went on: {:?}", added.tail);
+        ensure!(
+            added.tail.is_empty(),
+            "{dialect:?} went on: {:?}",
+            added.tail
+        );
     }
     Ok(())
 }
@@ -158,7 +190,11 @@ async fn r27_a_body_that_is_cut_is_never_a_clean_end() -> Result<()> {
     for dialect in Dialect::ALL {
         let answer = stand.send(&dialect.request("fake-cut-body")).await?;
         let sent = stand.take_request()?.sent;
-        ensure!(!answer.is_whole && answer.body == sent, "{dialect:?}: {}", answer.text());
+        ensure!(
+            !answer.is_whole && answer.body == sent,
+            "{dialect:?}: {}",
+            answer.text()
+        );
     }
     Ok(())
 }

@@ -13,13 +13,34 @@ const SMUGGLED: &str = "GET /v1/models?smuggled HTTP/1.1\r\nhost: gateway.test\r
 
 /// Head lines, then the body, of requests that are refused.
 const REFUSED_HEADS: &[(&str, &str)] = &[
-    ("a coding that is not chunked", "transfer-encoding: xchunked\r\n"),
-    ("a coding that is not chunked, with a length", "content-length: 4\r\ntransfer-encoding: xchunked\r\n"),
-    ("no coding at all", "transfer-encoding: identity\r\ncontent-length: 4\r\n"),
-    ("chunked, but not last", "transfer-encoding: chunked, identity\r\n"),
-    ("chunked, and then another", "transfer-encoding: chunked\r\ntransfer-encoding: identity\r\n"),
-    ("a coding before chunked that is none", "transfer-encoding: gzip\r\n"),
-    ("chunked with a vertical tab", "transfer-encoding: \u{b}chunked\r\n"),
+    (
+        "a coding that is not chunked",
+        "transfer-encoding: xchunked\r\n",
+    ),
+    (
+        "a coding that is not chunked, with a length",
+        "content-length: 4\r\ntransfer-encoding: xchunked\r\n",
+    ),
+    (
+        "no coding at all",
+        "transfer-encoding: identity\r\ncontent-length: 4\r\n",
+    ),
+    (
+        "chunked, but not last",
+        "transfer-encoding: chunked, identity\r\n",
+    ),
+    (
+        "chunked, and then another",
+        "transfer-encoding: chunked\r\ntransfer-encoding: identity\r\n",
+    ),
+    (
+        "a coding before chunked that is none",
+        "transfer-encoding: gzip\r\n",
+    ),
+    (
+        "chunked with a vertical tab",
+        "transfer-encoding: \u{b}chunked\r\n",
+    ),
     ("two lengths", "content-length: 4\r\ncontent-length: 5\r\n"),
     ("two lengths in one", "content-length: 4, 5\r\n"),
     ("a length with a plus", "content-length: +4\r\n"),
@@ -28,20 +49,50 @@ const REFUSED_HEADS: &[(&str, &str)] = &[
     ("a length with a space inside", "content-length: 4 4\r\n"),
     ("a length of nothing", "content-length: \r\n"),
     ("a length with a fraction", "content-length: 4.0\r\n"),
-    ("a length beyond 64 bits", "content-length: 18446744073709551620\r\n"),
-    ("a length at the end of 64 bits", "content-length: 18446744073709551615\r\n"),
-    ("a space before the colon of a length", "content-length : 4\r\n"),
-    ("a tab before the colon of a coding", "transfer-encoding\t: chunked\r\n"),
-    ("a folded line", "x-folded: one\r\n two\r\ncontent-length: 4\r\n"),
+    (
+        "a length beyond 64 bits",
+        "content-length: 18446744073709551620\r\n",
+    ),
+    (
+        "a length at the end of 64 bits",
+        "content-length: 18446744073709551615\r\n",
+    ),
+    (
+        "a space before the colon of a length",
+        "content-length : 4\r\n",
+    ),
+    (
+        "a tab before the colon of a coding",
+        "transfer-encoding\t: chunked\r\n",
+    ),
+    (
+        "a folded line",
+        "x-folded: one\r\n two\r\ncontent-length: 4\r\n",
+    ),
     ("a folded coding", "transfer-encoding:\r\n chunked\r\n"),
-    ("a folded first line", " x-folded: one\r\ncontent-length: 4\r\n"),
+    (
+        "a folded first line",
+        " x-folded: one\r\ncontent-length: 4\r\n",
+    ),
     ("NUL in a value", "x-nul: a\0b\r\ncontent-length: 4\r\n"),
     ("NUL in a name", "x-n\0ul: a\r\ncontent-length: 4\r\n"),
-    ("a bare CR in a value", "x-cr: a\rb\r\ncontent-length: 4\r\n"),
-    ("a bare CR that hides a header", "x-cr: a\rtransfer-encoding: chunked\r\ncontent-length: 4\r\n"),
+    (
+        "a bare CR in a value",
+        "x-cr: a\rb\r\ncontent-length: 4\r\n",
+    ),
+    (
+        "a bare CR that hides a header",
+        "x-cr: a\rtransfer-encoding: chunked\r\ncontent-length: 4\r\n",
+    ),
     ("a header without a name", ": a\r\ncontent-length: 4\r\n"),
-    ("a header without a colon", "x-no-colon\r\ncontent-length: 4\r\n"),
-    ("a pseudo-header of HTTP/2", ":method: GET\r\ncontent-length: 4\r\n"),
+    (
+        "a header without a colon",
+        "x-no-colon\r\ncontent-length: 4\r\n",
+    ),
+    (
+        "a pseudo-header of HTTP/2",
+        ":method: GET\r\ncontent-length: 4\r\n",
+    ),
     ("a space inside a name", "x a: b\r\ncontent-length: 4\r\n"),
 ];
 
@@ -52,8 +103,14 @@ const REFUSED_CHUNKS: &[(&str, &str)] = &[
     ("a size below zero", "-2\r\n{}\r\n0\r\n\r\n"),
     ("a size with a plus", "+2\r\n{}\r\n0\r\n\r\n"),
     ("a size with a prefix", "0x2\r\n{}\r\n0\r\n\r\n"),
-    ("a size beyond 64 bits", "10000000000000002\r\n{}\r\n0\r\n\r\n"),
-    ("a size of many digits", "fffffffffffffffff\r\n{}\r\n0\r\n\r\n"),
+    (
+        "a size beyond 64 bits",
+        "10000000000000002\r\n{}\r\n0\r\n\r\n",
+    ),
+    (
+        "a size of many digits",
+        "fffffffffffffffff\r\n{}\r\n0\r\n\r\n",
+    ),
     ("less data than announced", "3\r\n{}\r\n0\r\n\r\n"),
     ("more data than announced", "1\r\n{}\r\n0\r\n\r\n"),
     ("lines that end in LF", "2\n{}\n0\n\n"),
@@ -83,15 +140,24 @@ async fn exchange(stand: &Stand, bytes: &str) -> Result<(Vec<u16>, Vec<Recorded>
     let answers = String::from_utf8_lossy(&answers).into_owned();
     let statuses = answers.split("HTTP/1.1 ").skip(1);
     let statuses = statuses.map(|answer| answer.get(..3).unwrap_or_default().parse());
-    let statuses = statuses.collect::<Result<_, _>>().with_context(|| answers.clone())?;
+    let statuses = statuses
+        .collect::<Result<_, _>>()
+        .with_context(|| answers.clone())?;
     Ok((statuses, stand.fake.take_requests()))
 }
 
 async fn check_refused(stand: &Stand, bytes: &str) -> Result<()> {
     let (statuses, upstream) = exchange(stand, bytes).await?;
-    ensure!(upstream.is_empty(), "{} requests reached the provider", upstream.len());
+    ensure!(
+        upstream.is_empty(),
+        "{} requests reached the provider",
+        upstream.len()
+    );
     // A length that no 64 bits hold is too large to hyper, not malformed.
-    ensure!(matches!(statuses.as_slice(), [400 | 431]), "answers: {statuses:?}");
+    ensure!(
+        matches!(statuses.as_slice(), [400 | 431]),
+        "answers: {statuses:?}"
+    );
     Ok(())
 }
 
@@ -110,9 +176,18 @@ async fn check_served_once(stand: &Stand, bytes: &str) -> Result<()> {
 fn check_framing(request: &Recorded) -> Result<()> {
     let length = request.body.len().to_string();
     ensure!(request.body_complete, "the body is cut");
-    ensure!(request.header_values("transfer-encoding").is_empty(), "a coding went upstream");
-    ensure!(request.header_values("content-length") == [length.as_bytes()], "wrong length");
-    ensure!(request.header_values("host").len() == 1, "more than one host");
+    ensure!(
+        request.header_values("transfer-encoding").is_empty(),
+        "a coding went upstream"
+    );
+    ensure!(
+        request.header_values("content-length") == [length.as_bytes()],
+        "wrong length"
+    );
+    ensure!(
+        request.header_values("host").len() == 1,
+        "more than one host"
+    );
     Ok(())
 }
 
@@ -121,7 +196,9 @@ async fn s11_ambiguous_heads_are_refused_and_the_connection_closed() -> Result<(
     let stand = Stand::start().await?;
     for (name, lines) in REFUSED_HEADS {
         let bytes = post(lines, SMUGGLED);
-        check_refused(&stand, &bytes).await.with_context(|| (*name).to_owned())?;
+        check_refused(&stand, &bytes)
+            .await
+            .with_context(|| (*name).to_owned())?;
     }
     Ok(())
 }
@@ -130,8 +207,13 @@ async fn s11_ambiguous_heads_are_refused_and_the_connection_closed() -> Result<(
 async fn s11_malformed_chunks_are_refused_and_the_connection_closed() -> Result<()> {
     let stand = Stand::start().await?;
     for (name, chunks) in REFUSED_CHUNKS {
-        let bytes = post("transfer-encoding: chunked\r\n", &format!("{chunks}{SMUGGLED}"));
-        check_refused(&stand, &bytes).await.with_context(|| (*name).to_owned())?;
+        let bytes = post(
+            "transfer-encoding: chunked\r\n",
+            &format!("{chunks}{SMUGGLED}"),
+        );
+        check_refused(&stand, &bytes)
+            .await
+            .with_context(|| (*name).to_owned())?;
     }
     Ok(())
 }
@@ -149,11 +231,26 @@ async fn s11_malformed_request_lines_are_refused_and_the_connection_closed() -> 
         "GET /v1/mo dels HTTP/1.1",
         "G{T /v1/models HTTP/1.1",
         "GET v1/models HTTP/1.1",
-        "CONNECT api.openai.com:443 HTTP/1.1",
-        "OPTIONS * HTTP/1.1",
     ] {
         let bytes = format!("{line}\r\nhost: gateway.test\r\nconnection: close\r\n\r\n{SMUGGLED}");
-        check_refused(&stand, &bytes).await.with_context(|| line.to_owned())?;
+        check_refused(&stand, &bytes)
+            .await
+            .with_context(|| line.to_owned())?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn s11_targets_that_are_no_path_are_refused_and_the_connection_closed() -> Result<()> {
+    let stand = Stand::start().await?;
+    for line in ["CONNECT api.openai.com:443 HTTP/1.1", "OPTIONS * HTTP/1.1"] {
+        let bytes = format!("{line}\r\nhost: gateway.test\r\nconnection: close\r\n\r\n{SMUGGLED}");
+        let (statuses, upstream) = exchange(&stand, &bytes).await?;
+        ensure!(
+            matches!(statuses.as_slice(), [400..=405]),
+            "{line}: {statuses:?}"
+        );
+        ensure!(upstream.is_empty(), "{line} reached the provider");
     }
     Ok(())
 }
@@ -179,7 +276,9 @@ async fn s11_a_length_beside_chunks_is_one_request_and_the_last_of_its_connectio
         format!("Transfer-Encoding: Chunked\r\nContent-Length: {short}\r\n"),
         "transfer-encoding: chunked\r\ncontent-length: 0\r\n".to_owned(),
     ] {
-        check_served_once(&stand, &post(&lines, &chunks)).await.context(lines)?;
+        check_served_once(&stand, &post(&lines, &chunks))
+            .await
+            .context(lines)?;
     }
     Ok(())
 }
@@ -190,18 +289,30 @@ async fn s11_unusual_framing_that_has_one_meaning_is_one_request() -> Result<()>
     let stand = Stand::start().await?;
     let (body, length) = (body(), body().len());
     for (lines, sent) in [
-        ("transfer-encoding: chunked\t\r\n".to_owned(), chunked(&body)),
-        ("transfer-encoding:  \t chunked\r\n".to_owned(), chunked(&body)),
+        (
+            "transfer-encoding: chunked\t\r\n".to_owned(),
+            chunked(&body),
+        ),
+        (
+            "transfer-encoding:  \t chunked\r\n".to_owned(),
+            chunked(&body),
+        ),
         ("TRANSFER-ENCODING: CHUNKED\r\n".to_owned(), chunked(&body)),
         // Trailers are dropped, whatever they say.
         (
             "transfer-encoding: chunked\r\n".to_owned(),
             format!("{length:x};a=b\r\n{body}\r\n0\r\ncontent-length: 9\r\nx-late: 1\r\n\r\n"),
         ),
-        (format!("content-length: {length}\r\ncontent-length: {length}\r\n"), body.clone()),
+        (
+            format!("content-length: {length}\r\ncontent-length: {length}\r\n"),
+            body.clone(),
+        ),
         (format!("content-length: 00{length}\r\n"), body.clone()),
     ] {
-        let bytes = post(&format!("connection: close\r\n{lines}"), &format!("{sent}{SMUGGLED}"));
+        let bytes = post(
+            &format!("connection: close\r\n{lines}"),
+            &format!("{sent}{SMUGGLED}"),
+        );
         check_served_once(&stand, &bytes).await.context(lines)?;
     }
     Ok(())
@@ -232,7 +343,11 @@ async fn s11_requests_in_one_write_are_answered_in_order() -> Result<()> {
     caller.send(bytes).await?;
     for number in 0..5 {
         let answer = caller.read_answer().await?;
-        ensure!(answer.text().contains(&format!("model-{number}\"")), "{}", answer.text());
+        ensure!(
+            answer.text().contains(&format!("model-{number}\"")),
+            "{}",
+            answer.text()
+        );
     }
     let upstream = stand.fake.take_requests();
     assert_eq!(upstream.len(), 5);
@@ -246,8 +361,13 @@ async fn s11_a_host_in_the_request_line_does_not_direct_the_request() -> Result<
         connection: close\r\n\r\n";
     let (statuses, upstream) = exchange(&stand, bytes).await?;
     assert_eq!(statuses, [200]);
-    let [request] = upstream.as_slice() else { anyhow::bail!("{upstream:?}") };
+    let [request] = upstream.as_slice() else {
+        anyhow::bail!("{upstream:?}")
+    };
     assert_eq!(request.path_and_query, "/v1/models");
-    assert_eq!(request.header("host"), Some(stand.fake.addr().to_string().as_str()));
+    assert_eq!(
+        request.header("host"),
+        Some(stand.fake.addr().to_string().as_str())
+    );
     Ok(())
 }

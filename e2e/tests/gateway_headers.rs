@@ -50,7 +50,10 @@ const PASSED: &[(&str, &str)] = &[
     ("x-stainless-retry-count", "0"),
     ("x-client-request-id", "caller-1"),
     ("x-request-id", "caller-2"),
-    ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    (
+        "traceparent",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    ),
     ("x-never-heard-of", "\u{e9}t\u{e9}"),
     ("origin", "https://app.test"),
 ];
@@ -61,7 +64,9 @@ const OWN: [&str; 4] = ["host", "content-length", "accept-encoding", "authorizat
 /// What reached the provider of a request with these headers.
 async fn pass_up(stand: &Stand, headers: &[(&str, &str)]) -> Result<Recorded> {
     let request = Dialect::Chat.request("m").without("content-type");
-    let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+    let request = headers.iter().fold(request, |request, (name, value)| {
+        request.header(name, value)
+    });
     let answer = stand.send(&request).await?;
     ensure!(answer.status() == 200, "{}", answer.text());
     stand.take_request()
@@ -81,15 +86,22 @@ async fn s12_the_deny_list_stops_and_the_unknown_passes_on_the_way_up() -> Resul
     let stand = Stand::start().await?;
     let sent: Vec<_> = PASSED.iter().chain(STOPPED).copied().collect();
     let request = pass_up(&stand, &sent).await?;
-    let got: Vec<_> =
-        request.headers.iter().filter(|(name, _)| !OWN.contains(&name.as_str())).cloned().collect();
+    let got: Vec<_> = request
+        .headers
+        .iter()
+        .filter(|(name, _)| !OWN.contains(&name.as_str()))
+        .cloned()
+        .collect();
     let expected: Vec<_> = PASSED
         .iter()
         .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
         .collect();
     assert_eq!(values_by_name(&got), values_by_name(&expected));
     for name in OWN {
-        ensure!(request.header_values(name).len() == 1, "not one {name} went upstream");
+        ensure!(
+            request.header_values(name).len() == 1,
+            "not one {name} went upstream"
+        );
     }
     Ok(())
 }
@@ -103,12 +115,16 @@ async fn s12_the_answer_is_asked_for_without_compression() -> Result<()> {
 }
 
 #[tokio::test]
-async fn s12_connection_names_headers_in_any_spelling_and_cannot_name_the_credential() -> Result<()> {
+async fn s12_connection_names_headers_in_any_spelling_and_cannot_name_the_credential() -> Result<()>
+{
     let stand = Stand::start().await?;
     let headers = [
         ("connection", "X-One,x-two , ,X-THREE"),
         ("connection", "x-four"),
-        ("connection", "authorization, content-type, host, content-length"),
+        (
+            "connection",
+            "authorization, content-type, host, content-length",
+        ),
         ("x-one", "1"),
         ("x-two", "2"),
         ("x-three", "3"),
@@ -129,7 +145,13 @@ async fn s12_connection_names_headers_in_any_spelling_and_cannot_name_the_creden
 async fn s13_a_forged_address_goes_nowhere_and_changes_nothing() -> Result<()> {
     let stand = Stand::start().await?;
     let plain = pass_up(&stand, &[]).await?;
-    for address in ["127.0.0.1", "10.0.0.1, 203.0.113.7", "::1", "unknown", "' or 1=1"] {
+    for address in [
+        "127.0.0.1",
+        "10.0.0.1, 203.0.113.7",
+        "::1",
+        "unknown",
+        "' or 1=1",
+    ] {
         let forged = [
             ("x-forwarded-for", address),
             ("x-forwarded-for", "203.0.113.9"),
@@ -137,10 +159,16 @@ async fn s13_a_forged_address_goes_nowhere_and_changes_nothing() -> Result<()> {
             ("x-real-ip", address),
         ];
         let request = pass_up(&stand, &forged).await?;
-        assert_eq!(values_by_name(&request.headers), values_by_name(&plain.headers));
+        assert_eq!(
+            values_by_name(&request.headers),
+            values_by_name(&plain.headers)
+        );
     }
     let log = stand.gateway.access_log().concat();
-    ensure!(!log.contains("203.0.113"), "a forged address is in the access log");
+    ensure!(
+        !log.contains("203.0.113"),
+        "a forged address is in the access log"
+    );
     Ok(())
 }
 
@@ -189,20 +217,36 @@ async fn s12_the_deny_list_stops_and_the_unknown_passes_on_the_way_down() -> Res
         ("www-authenticate", "Bearer"),
         ("location", "/v1/elsewhere"),
     ];
-    let lines = passed.iter().map(|(name, value)| format!("{name}: {value}"));
+    let lines = passed
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}"));
     let lines: Vec<_> = lines.chain(stopped.map(str::to_owned)).collect();
     let (head, body) = pass_down(&format!("{}\r\n", lines.join("\r\n"))).await?;
     assert_eq!(body, "{}");
-    let own = ["x-anyray-request-id", "x-request-id", "request-id", "date", "content-length"];
-    let got: Vec<_> =
-        head.headers.iter().filter(|(name, _)| !own.contains(&name.as_str())).cloned().collect();
+    let own = [
+        "x-anyray-request-id",
+        "x-request-id",
+        "request-id",
+        "date",
+        "content-length",
+    ];
+    let got: Vec<_> = head
+        .headers
+        .iter()
+        .filter(|(name, _)| !own.contains(&name.as_str()))
+        .cloned()
+        .collect();
     let expected = passed.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let by_name = |mut pairs: Vec<(String, String)>| {
         pairs.sort();
         pairs
     };
     assert_eq!(by_name(got), by_name(expected.to_vec()));
-    ensure!(head.header("x-anyray-request-id").is_some_and(|id| id != "forged"), "a forged id");
+    ensure!(
+        head.header("x-anyray-request-id")
+            .is_some_and(|id| id != "forged"),
+        "a forged id"
+    );
     Ok(())
 }
 
@@ -210,9 +254,17 @@ async fn s12_the_deny_list_stops_and_the_unknown_passes_on_the_way_down() -> Res
 async fn s12_spoofs_of_a_provider_never_reach_the_caller() -> Result<()> {
     let stand = Stand::start().await?;
     for dialect in Dialect::ALL {
-        for request in [dialect.request("fake-set-cookie"), dialect.stream("fake-set-cookie")] {
+        for request in [
+            dialect.request("fake-set-cookie"),
+            dialect.stream("fake-set-cookie"),
+        ] {
             let head = stand.send(&request).await?.head;
-            for name in ["set-cookie", "x-anyray-provider", "x-fake-hop", "keep-alive"] {
+            for name in [
+                "set-cookie",
+                "x-anyray-provider",
+                "x-fake-hop",
+                "keep-alive",
+            ] {
                 ensure!(head.header(name).is_none(), "{name} reached the caller");
             }
             let ids = head.values("x-anyray-request-id");
@@ -230,11 +282,17 @@ async fn s12_ids_of_the_provider_are_kept_and_absent_ones_filled() -> Result<()>
     let id = own(&chat).context("no id")?;
     assert_eq!(chat.values("request-id"), [id.as_str()]);
     assert_eq!(chat.values("x-request-id").len(), 1);
-    ensure!(chat.header("x-request-id") != Some(&id), "the provider's id was replaced");
+    ensure!(
+        chat.header("x-request-id") != Some(&id),
+        "the provider's id was replaced"
+    );
     let messages = stand.send(&Dialect::Messages.stream("m")).await?.head;
     let other = own(&messages).context("no id")?;
     assert_eq!(messages.values("x-request-id"), [other.as_str()]);
-    ensure!(messages.header("request-id") != Some(&other), "the provider's id was replaced");
+    ensure!(
+        messages.header("request-id") != Some(&other),
+        "the provider's id was replaced"
+    );
     ensure!(id != other, "two requests have one id");
     let refused = stand.send(&Request::new("GET", "/v1/nowhere")).await?.head;
     let id = own(&refused).context("no id")?;
@@ -250,8 +308,13 @@ async fn s12_ids_of_the_provider_are_kept_and_absent_ones_filled() -> Result<()>
 #[tokio::test]
 async fn s12_a_caller_cannot_choose_the_gateways_id() -> Result<()> {
     let stand = Stand::start().await?;
-    let request = Dialect::Chat.request("m").header("x-anyray-request-id", "req_chosen");
+    let request = Dialect::Chat
+        .request("m")
+        .header("x-anyray-request-id", "req_chosen");
     let head = stand.send(&request).await?.head;
-    ensure!(head.header("x-anyray-request-id") != Some("req_chosen"), "the caller chose the id");
+    ensure!(
+        head.header("x-anyray-request-id") != Some("req_chosen"),
+        "the caller chose the id"
+    );
     Ok(())
 }

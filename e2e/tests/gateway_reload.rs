@@ -36,24 +36,101 @@ const fn spoiling(
     spoil: fn(&Path) -> Result<()>,
     reason: &'static str,
 ) -> Spoiling {
-    Spoiling { name, spoil, reason }
+    Spoiling {
+        name,
+        spoil,
+        reason,
+    }
 }
 
-const SPOILINGS: [Spoiling; 14] = [
-    spoiling("an empty directory", |dir| Ok(fs::remove_dir_all(dir.join("keys")).and(fs::remove_file(dir.join("gateway.json"))).and(fs::remove_file(dir.join("index.json")))?), "gateway.json"),
-    spoiling("no gateway.json", |dir| Ok(fs::remove_file(dir.join("gateway.json"))?), "gateway.json"),
-    spoiling("half of gateway.json", |dir| rewrite(dir, |text| text.split_at(text.len() / 2).0.to_owned()), "gateway.json"),
-    spoiling("gateway.json without a word", |dir| rewrite(dir, |_| String::new()), "gateway.json"),
-    spoiling("no key file", |dir| Ok(fs::remove_file(dir.join("keys/anthropic"))?), "keys/anthropic"),
-    spoiling("an empty key file", |dir| Ok(fs::write(dir.join("keys/openai"), "\n")?).and_then(|()| index(dir)), "providerKeys[0].credential.file"),
-    spoiling("a key of two lines", |dir| Ok(fs::write(dir.join("keys/openai"), "sk-1\nsk-2")?).and_then(|()| index(dir)), "providerKeys[0].credential.file"),
-    spoiling("a key of another set", |dir| Ok(fs::write(dir.join("keys/openai"), "sk-torn")?), "keys/openai"),
-    spoiling("a gateway.json of another set", |dir| rewrite(dir, |text| format!("{text}\n")), "gateway.json"),
-    spoiling("an index that lacks a file", |dir| Ok(fs::write(dir.join("index.json"), "{\"files\":{}}")?), "gateway.json"),
-    spoiling("an index that is none", |dir| Ok(fs::write(dir.join("index.json"), "torn")?), "index.json"),
-    spoiling("an unknown field", |dir| change(dir, "/egress", json!({"allowPrivate": true})), "allowPrivate"),
-    spoiling("a wrong type", |dir| change(dir, "/providerKeys/1/endpoint/url", json!(7)), "providerKeys[1].endpoint.url"),
-    spoiling("a value out of range", |dir| change(dir, "/timeouts", json!({"idleMs": 0})), "timeouts.idleMs"),
+const SPOILINGS: [Spoiling; 16] = [
+    spoiling(
+        "an empty directory",
+        |dir| {
+            Ok(fs::remove_dir_all(dir.join("keys"))
+                .and(fs::remove_file(dir.join("gateway.json")))
+                .and(fs::remove_file(dir.join("index.json")))?)
+        },
+        "gateway.json",
+    ),
+    spoiling(
+        "no gateway.json",
+        |dir| Ok(fs::remove_file(dir.join("gateway.json"))?),
+        "gateway.json",
+    ),
+    spoiling(
+        "half of gateway.json",
+        |dir| rewrite(dir, |text| text.split_at(text.len() / 2).0.to_owned()),
+        "gateway.json",
+    ),
+    spoiling(
+        "gateway.json without a word",
+        |dir| rewrite(dir, |_| String::new()),
+        "gateway.json",
+    ),
+    spoiling(
+        "a gateway.json of two MiB",
+        |dir| rewrite(dir, |text| text + &" ".repeat(2 << 20)),
+        "gateway.json",
+    ),
+    spoiling(
+        "a directory in place of a key",
+        |dir| {
+            Ok(fs::remove_file(dir.join("keys/openai"))
+                .and(fs::create_dir(dir.join("keys/openai")))?)
+        },
+        "keys/openai",
+    ),
+    spoiling(
+        "no key file",
+        |dir| Ok(fs::remove_file(dir.join("keys/anthropic"))?),
+        "keys/anthropic",
+    ),
+    spoiling(
+        "an empty key file",
+        |dir| Ok(fs::write(dir.join("keys/openai"), "\n")?).and_then(|()| index(dir)),
+        "providerKeys[0].credential.file",
+    ),
+    spoiling(
+        "a key of two lines",
+        |dir| Ok(fs::write(dir.join("keys/openai"), "sk-1\nsk-2")?).and_then(|()| index(dir)),
+        "providerKeys[0].credential.file",
+    ),
+    spoiling(
+        "a key of another set",
+        |dir| Ok(fs::write(dir.join("keys/openai"), "sk-torn")?),
+        "keys/openai",
+    ),
+    spoiling(
+        "a gateway.json of another set",
+        |dir| rewrite(dir, |text| format!("{text}\n")),
+        "gateway.json",
+    ),
+    spoiling(
+        "an index that lacks a file",
+        |dir| Ok(fs::write(dir.join("index.json"), "{\"files\":{}}")?),
+        "gateway.json",
+    ),
+    spoiling(
+        "an index that is none",
+        |dir| Ok(fs::write(dir.join("index.json"), "torn")?),
+        "index.json",
+    ),
+    spoiling(
+        "an unknown field",
+        |dir| change(dir, "/egress", json!({"allowPrivate": true})),
+        "allowPrivate",
+    ),
+    spoiling(
+        "a wrong type",
+        |dir| change(dir, "/providerKeys/1/endpoint/url", json!(7)),
+        "providerKeys[1].endpoint.url",
+    ),
+    spoiling(
+        "a value out of range",
+        |dir| change(dir, "/timeouts", json!({"idleMs": 0})),
+        "timeouts.idleMs",
+    ),
 ];
 
 /// A good directory with its index.
@@ -75,7 +152,10 @@ fn index(directory: &Path) -> Result<()> {
         "keys/openai": digest("keys/openai")?,
         "keys/anthropic": digest("keys/anthropic")?,
     });
-    Ok(fs::write(directory.join("index.json"), json!({"files": files}).to_string())?)
+    Ok(fs::write(
+        directory.join("index.json"),
+        json!({"files": files}).to_string(),
+    )?)
 }
 
 fn rewrite(directory: &Path, change: impl FnOnce(String) -> String) -> Result<()> {
@@ -88,7 +168,9 @@ fn rewrite(directory: &Path, change: impl FnOnce(String) -> String) -> Result<()
 fn change(directory: &Path, pointer: &str, value: Value) -> Result<()> {
     let path = directory.join("gateway.json");
     let mut config: Value = serde_json::from_slice(&fs::read(&path)?)?;
-    *config.pointer_mut(pointer).with_context(|| format!("no {pointer}"))? = value;
+    *config
+        .pointer_mut(pointer)
+        .with_context(|| format!("no {pointer}"))? = value;
     fs::write(path, config.to_string())?;
     index(directory)
 }
@@ -97,7 +179,10 @@ fn change(directory: &Path, pointer: &str, value: Value) -> Result<()> {
 async fn key_in_use(gateway: &Gateway, fake: &FakeProvider) -> Result<String> {
     let answer = send(gateway, &Dialect::Chat.request("m")).await?;
     ensure!(answer.status() == 200, "{}", answer.text());
-    let request = fake.take_requests().pop().context("nothing reached the provider")?;
+    let request = fake
+        .take_requests()
+        .pop()
+        .context("nothing reached the provider")?;
     let value = request.header("authorization").context("no credential")?;
     Ok(value.trim_start_matches("Bearer ").to_owned())
 }
@@ -110,22 +195,39 @@ async fn check_spoiling(spoiling: &Spoiling) -> Result<()> {
     let gateway = Gateway::start_in(directory, &[]).await?;
     let (ops, before) = (gateway.ops(), gateway.ops().config().await?);
 
-    mount.swap(|dir| write_good(dir, &fake.url(), OPENAI_KEY).and_then(|()| (spoiling.spoil)(dir)))?;
+    mount.swap(|dir| {
+        write_good(dir, &fake.url(), OPENAI_KEY).and_then(|()| (spoiling.spoil)(dir))
+    })?;
     let find_reason = async || ops.rejection().await.ok().flatten();
     let reason = wait::until("the refusal", NOTICE_LIMIT, find_reason).await?;
     ensure!(reason.contains(spoiling.reason), "the reason is {reason:?}");
-    ensure!(ops.config().await?.get("hash") == before.get("hash"), "another hash is in force");
-    ensure!(key_in_use(&gateway, &fake).await? == OPENAI_KEY, "the key has changed");
+    ensure!(
+        ops.config().await?.get("hash") == before.get("hash"),
+        "another hash is in force"
+    );
+    ensure!(
+        key_in_use(&gateway, &fake).await? == OPENAI_KEY,
+        "the key has changed"
+    );
 
     mount.swap(|dir| write_good(dir, &fake.url(), "sk-recovered"))?;
     wait::until("the recovery", NOTICE_LIMIT, async || {
         (ops.metric(ACCEPTED).await.ok()? == 1).then_some(())
     })
     .await?;
-    ensure!(ops.rejection().await?.is_none(), "the refusal is still told");
-    ensure!(key_in_use(&gateway, &fake).await? == "sk-recovered", "the key has not changed");
+    ensure!(
+        ops.rejection().await?.is_none(),
+        "the refusal is still told"
+    );
+    ensure!(
+        key_in_use(&gateway, &fake).await? == "sk-recovered",
+        "the key has not changed"
+    );
     // More than one look lies between, each of which saw the same files.
-    ensure!(ops.metric(REJECTED).await? == 1, "one change was refused more than once");
+    ensure!(
+        ops.metric(REJECTED).await? == 1,
+        "one change was refused more than once"
+    );
     ensure!(gateway.pid().is_some(), "the gateway has ended");
     Ok(())
 }
@@ -147,9 +249,17 @@ async fn r17_a_torn_or_invalid_mount_is_refused_at_start() -> Result<()> {
         })?;
         let output = Gateway::run_to_end(directory.path()).await?;
         let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.code() == Some(64), "{}: {said}", spoiling.name);
+        ensure!(
+            output.status.code() == Some(64),
+            "{}: {said}",
+            spoiling.name
+        );
         ensure!(said.contains(spoiling.reason), "{}: {said}", spoiling.name);
-        ensure!(!said.contains(OPENAI_KEY), "{}: the key was told", spoiling.name);
+        ensure!(
+            !said.contains(OPENAI_KEY),
+            "{}: the key was told",
+            spoiling.name
+        );
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use anyhow::{Context, Result, ensure};
 use anyray_e2e::{
     call::Dialect, config::Config, gateway::Gateway, mount::Mount, raw::Connection, wait,
 };
-use anyray_fakes::{FakeProvider, Recorded};
+use anyray_fakes::{FakeProvider, Outcome, Recorded};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -62,12 +62,26 @@ async fn call(address: std::net::SocketAddr, shared: Arc<Shared>) -> Result<usiz
             if shared.is_over.load(Ordering::SeqCst) {
                 return Ok(count);
             }
-            let dialect = Dialect::ALL.into_iter().cycle().nth(count % 3).unwrap_or(Dialect::Chat);
+            let dialect = Dialect::ALL
+                .into_iter()
+                .cycle()
+                .nth(count % 3)
+                .unwrap_or(Dialect::Chat);
             let floor = shared.generation.load(Ordering::SeqCst).to_string();
-            let request = if count % 2 == 0 { dialect.request("m") } else { dialect.stream("m") };
-            connection.send(request.header(FLOOR, &floor).to_bytes()).await?;
+            let request = if count % 2 == 0 {
+                dialect.request("m")
+            } else {
+                dialect.stream("m")
+            };
+            connection
+                .send(request.header(FLOOR, &floor).to_bytes())
+                .await?;
             let answer = connection.read_answer().await?;
-            ensure!(answer.status() == 200 && answer.is_whole, "{}", answer.text());
+            ensure!(
+                answer.status() == 200 && answer.is_whole,
+                "{}",
+                answer.text()
+            );
             count += 1;
         }
     }
@@ -75,11 +89,20 @@ async fn call(address: std::net::SocketAddr, shared: Arc<Shared>) -> Result<usiz
 
 /// The generation of a request's key, which its provider and its beginning must agree with.
 fn check_request(request: &Recorded, provider: usize) -> Result<usize> {
-    let key = request.header("authorization").or(request.header("x-api-key")).context("no key")?;
+    let key = request
+        .header("authorization")
+        .or(request.header("x-api-key"))
+        .context("no key")?;
     let generation = key.rsplit('-').next().context("no generation")?.parse()?;
     let floor: usize = request.header(FLOOR).context("no floor")?.parse()?;
-    ensure!(generation % 2 == provider, "key {generation} went to the provider of another");
-    ensure!(generation >= floor, "key {generation} was used after {floor} was in force");
+    ensure!(
+        generation % 2 == provider,
+        "key {generation} went to the provider of another"
+    );
+    ensure!(
+        generation >= floor,
+        "key {generation} was used after {floor} was in force"
+    );
     Ok(generation)
 }
 
@@ -120,10 +143,17 @@ async fn rotate() -> Result<(Vec<Duration>, usize)> {
         shared.generation.store(generation, Ordering::SeqCst);
     }
     shared.is_over.store(true, Ordering::SeqCst);
-    let served = callers.join_all().await.into_iter().sum::<Result<usize>>()?;
+    let served = callers
+        .join_all()
+        .await
+        .into_iter()
+        .sum::<Result<usize>>()?;
     latest_generation(&fakes)?;
     ensure!(gateway.pid() == pid, "the gateway has ended");
-    let refused = gateway.ops().metric("config_reloads_total{result=\"rejected\"}").await?;
+    let refused = gateway
+        .ops()
+        .metric("config_reloads_total{result=\"rejected\"}")
+        .await?;
     ensure!(refused == 0, "{refused} rotations were refused");
     Ok((times, served))
 }
@@ -136,10 +166,57 @@ async fn r16_rotations_under_load_fail_no_request_and_leave_no_old_key() -> Resu
         served += count;
     }
     times.sort();
-    let p95 = times.get(times.len() * 95 / 100 - 1).copied().unwrap_or_default();
+    let p95 = times
+        .get(times.len() * 95 / 100 - 1)
+        .copied()
+        .unwrap_or_default();
     let max = times.last().copied().unwrap_or_default();
-    println!("{} rotations, {served} requests: p95 {p95:?}, max {max:?}", times.len());
-    ensure!(times.len() == GATEWAYS * ROTATIONS && p95 <= LIMIT, "p95 is {p95:?}");
-    ensure!(served > 1_000, "only {served} requests were served meanwhile");
+    println!(
+        "{} rotations, {served} requests: p95 {p95:?}, max {max:?}",
+        times.len()
+    );
+    ensure!(
+        times.len() == GATEWAYS * ROTATIONS && p95 <= LIMIT,
+        "p95 is {p95:?}"
+    );
+    ensure!(
+        served > 1_000,
+        "only {served} requests were served meanwhile"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn r16_a_stream_goes_on_across_a_rotation() -> Result<()> {
+    let fakes = [FakeProvider::start().await?, FakeProvider::start().await?];
+    let directory = TempDir::new()?;
+    let mut mount = Mount::at(directory.path());
+    mount.swap(|dir| write_generation(dir, &fakes, 0))?;
+    let gateway = Gateway::start_in(directory, &[]).await?;
+    let mut streams = Vec::new();
+    for dialect in Dialect::ALL {
+        let mut caller = Connection::open(gateway.address()).await?;
+        caller
+            .send(dialect.stream("fake-silent-2500").to_bytes())
+            .await?;
+        assert_eq!(caller.read_head().await?.status, 200);
+        streams.push(caller);
+    }
+    mount.swap(|dir| write_generation(dir, &fakes, 1))?;
+    gateway
+        .ops()
+        .wait_for_metric("config_reloads_total{result=\"accepted\"}", 1)
+        .await?;
+    for (mut caller, provider) in streams.into_iter().zip(0..) {
+        let (body, is_whole) = caller.read_rest().await?;
+        let [fake, _] = &fakes;
+        let request = fake
+            .wait_for_outcome(provider, Outcome::Completed, LIMIT)
+            .await?;
+        ensure!(
+            is_whole && body == request.sent,
+            "a stream was cut by a rotation"
+        );
+    }
     Ok(())
 }

@@ -37,11 +37,22 @@ async fn added_to_stream(stand: &Stand, dialect: Dialect, scenario: &str) -> Res
 async fn r27_text_that_is_split_at_every_byte_passes_unchanged() -> Result<()> {
     let stand = Stand::start().await?;
     for dialect in Dialect::ALL {
-        for request in [dialect.request("fake-split-bytes"), dialect.stream("fake-split-bytes")] {
+        for request in [
+            dialect.request("fake-split-bytes"),
+            dialect.stream("fake-split-bytes"),
+        ] {
             let answer = stand.send(&request).await?;
             let sent = stand.take_request()?.sent;
-            ensure!(answer.is_whole && answer.body == sent, "{dialect:?}: {}", answer.text());
-            ensure!(answer.text().contains("fertig"), "{dialect:?}: {}", answer.text());
+            ensure!(
+                answer.is_whole && answer.body == sent,
+                "{dialect:?}: {}",
+                answer.text()
+            );
+            ensure!(
+                answer.text().contains("fertig"),
+                "{dialect:?}: {}",
+                answer.text()
+            );
         }
     }
     Ok(())
@@ -96,6 +107,38 @@ async fn r27_no_ping_stands_inside_an_event() -> Result<()> {
 }
 
 #[tokio::test]
+async fn r27_pings_do_not_put_off_the_idle_limit() -> Result<()> {
+    let timeouts = json!({"pingMs": 150, "idleMs": 700});
+    let stand = Stand::start_with(|config| config.with("timeouts", timeouts)).await?;
+    for dialect in Dialect::ALL {
+        let added = added_to_stream(&stand, dialect, "fake-hang-stream-2").await?;
+        let text = String::from_utf8_lossy(&added.tail).into_owned();
+        ensure!((2..=5).contains(&added.pings), "{dialect:?}: {added:?}");
+        ensure!(
+            dialect.check_stream_error(&added.tail)?.contains("700 ms"),
+            "{text}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn r27_a_stream_of_legacy_completions_passes_and_its_cut_is_told() -> Result<()> {
+    let stand = Stand::start().await?;
+    for (model, is_cut) in [("m", false), ("fake-cut-1", true)] {
+        let body = json!({"model": model, "prompt": "one two three", "stream": true});
+        let request = Dialect::Chat.post(&body).to("/v1/completions");
+        let answer = stand.send(&request).await?;
+        let added = find_added(&stand.take_request()?.sent, &answer.body)?;
+        ensure!(
+            answer.is_whole && added.tail.is_empty() != is_cut,
+            "{model}: {added:?}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn r27_no_ping_stands_before_the_head_or_in_a_document() -> Result<()> {
     let stand = start_pinging().await?;
     for dialect in Dialect::ALL {
@@ -108,17 +151,29 @@ async fn r27_no_ping_stands_before_the_head_or_in_a_document() -> Result<()> {
 #[tokio::test]
 async fn r27_a_large_body_passes_unchanged_up_and_down() -> Result<()> {
     let stand = Stand::start().await?;
-    let prompt = "0123456789".repeat(5_000_000);
-    let mut fields = Dialect::Chat.fields("fake-long-text-50000000");
-    fields["messages"] = json!([{"role": "user", "content": prompt}]);
-    let request = Dialect::Chat.post(&fields);
-    for request in [request.clone(), request.chunked()] {
+    let with_length = Dialect::Chat.request_of("fake-long-text-50000000", 50_000_000);
+    let chunked = Dialect::Chat.request_of("m", 50_000_000).chunked();
+    for (request, least) in [(with_length, 50_000_000), (chunked, 0)] {
         let answer = stand.send(&request).await?;
-        ensure!(answer.status() == 200 && answer.is_whole, "{}", answer.status());
+        ensure!(
+            answer.status() == 200 && answer.is_whole,
+            "{}",
+            answer.status()
+        );
         let provider = stand.take_request()?;
-        ensure!(provider.body == request.body_bytes(), "the request's body was changed");
-        ensure!(answer.body == provider.sent, "the answer's body was changed");
-        ensure!(answer.body.len() > 50_000_000, "{} bytes came", answer.body.len());
+        ensure!(
+            provider.body == request.body_bytes(),
+            "the request's body was changed"
+        );
+        ensure!(
+            answer.body == provider.sent,
+            "the answer's body was changed"
+        );
+        ensure!(
+            answer.body.len() > least,
+            "{} bytes came",
+            answer.body.len()
+        );
     }
     let peak = peak_memory_bytes(stand.gateway.pid().context("the gateway has ended")?)?;
     ensure!(peak < MEMORY_BYTES, "the gateway took {peak} bytes");
@@ -132,7 +187,10 @@ async fn r27_a_caller_that_leaves_a_stream_cancels_it() -> Result<()> {
         let mut caller = stand.begin(&dialect.stream("fake-hang-stream-2")).await?;
         caller.read_until("\n\n").await?;
         drop(caller);
-        stand.fake.wait_for_outcome(index, Outcome::ClientGone, CANCEL_LIMIT).await?;
+        stand
+            .fake
+            .wait_for_outcome(index, Outcome::ClientGone, CANCEL_LIMIT)
+            .await?;
     }
     Ok(())
 }
@@ -143,9 +201,15 @@ async fn r27_a_caller_that_leaves_before_the_head_cancels_the_request() -> Resul
     for (index, dialect) in Dialect::ALL.into_iter().enumerate() {
         let mut caller = stand.open().await?;
         caller.send(dialect.request("fake-hang").to_bytes()).await?;
-        stand.fake.wait_for(index + 1, Duration::from_secs(5)).await?;
+        stand
+            .fake
+            .wait_for(index + 1, Duration::from_secs(5))
+            .await?;
         drop(caller);
-        stand.fake.wait_for_outcome(index, Outcome::ClientGone, CANCEL_LIMIT).await?;
+        stand
+            .fake
+            .wait_for_outcome(index, Outcome::ClientGone, CANCEL_LIMIT)
+            .await?;
     }
     Ok(())
 }
@@ -153,16 +217,24 @@ async fn r27_a_caller_that_leaves_before_the_head_cancels_the_request() -> Resul
 #[tokio::test]
 async fn r27_a_caller_that_leaves_in_its_body_never_sends_a_whole_one() -> Result<()> {
     let stand = Stand::start().await?;
-    let mut fields = Dialect::Chat.fields("m");
-    fields["messages"] = json!([{"role": "user", "content": "x".repeat(3 << 20)}]);
-    for request in [Dialect::Chat.post(&fields), Dialect::Chat.post(&fields).chunked()] {
+    let large = Dialect::Chat.request_of("m", 3 << 20);
+    for request in [large.clone(), large.chunked()] {
         let bytes = request.to_bytes();
         let mut caller = stand.open().await?;
-        caller.send(bytes.get(..2 << 20).unwrap_or_default()).await?;
-        stand.gateway.ops().wait_for_metric("requests_in_flight", 1).await?;
+        caller
+            .send(bytes.get(..2 << 20).unwrap_or_default())
+            .await?;
+        stand
+            .gateway
+            .ops()
+            .wait_for_metric("requests_in_flight", 1)
+            .await?;
         drop(caller);
         let provider = stand.fake.wait_for(1, Duration::from_secs(5)).await?;
-        ensure!(provider.iter().all(|request| !request.body_complete), "{provider:?}");
+        ensure!(
+            provider.iter().all(|request| !request.body_complete),
+            "{provider:?}"
+        );
         stand.fake.take_requests();
     }
     Ok(())
@@ -181,9 +253,17 @@ async fn r21_a_slow_reader_holds_the_provider_back_instead_of_memory() -> Result
     let chunk = format!("{:x}\r\n{event}\r\n", event.len());
     // Far more than the kernel's buffers on both sides take.
     let (most, silence) = ((256 << 20) / chunk.len(), Duration::from_millis(500));
-    let written = upstream.write_until_blocked(chunk.as_bytes(), most, silence).await?;
-    ensure!(written < most * chunk.len(), "the provider was never held back");
-    let rest = chunk.as_bytes().get(written % chunk.len()..).unwrap_or_default();
+    let written = upstream
+        .write_until_blocked(chunk.as_bytes(), most, silence)
+        .await?;
+    ensure!(
+        written < most * chunk.len(),
+        "the provider was never held back"
+    );
+    let rest = chunk
+        .as_bytes()
+        .get(written % chunk.len()..)
+        .unwrap_or_default();
     let end = async {
         upstream.write(rest).await?;
         upstream.write_chunk("data: [DONE]\n\n").await?;
@@ -194,8 +274,16 @@ async fn r21_a_slow_reader_holds_the_provider_back_instead_of_memory() -> Result
     let (body, is_whole) = body?;
     let events = written / chunk.len() + 1;
     let expected = [event.repeat(events).as_bytes(), b"data: [DONE]\n\n"].concat();
-    ensure!(is_whole && body == expected, "{} of {} bytes came", body.len(), expected.len());
+    ensure!(
+        is_whole && body == expected,
+        "{} of {} bytes came",
+        body.len(),
+        expected.len()
+    );
     let peak = peak_memory_bytes(gateway.pid().context("the gateway has ended")?)?;
-    ensure!(peak < MEMORY_BYTES, "the gateway took {peak} bytes for {written} of a stream");
+    ensure!(
+        peak < MEMORY_BYTES,
+        "the gateway took {peak} bytes for {written} of a stream"
+    );
     Ok(())
 }

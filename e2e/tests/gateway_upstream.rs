@@ -10,11 +10,12 @@ use anyray_e2e::{
     gateway::Gateway,
     ops::peak_memory_bytes,
     provider::{RawProvider, STREAM_HEAD},
-    raw::{Answer, Connection},
+    raw::{Answer, Connection, Piece},
     stand::{Stand, start_gateway},
 };
 use anyray_fakes::Outcome;
 use serde_json::json;
+use tokio::time::timeout;
 
 /// Longest line and frame of `wire`'s scanner, and what may pass before it is noticed.
 const LINE_BYTES: usize = 4 << 20;
@@ -25,8 +26,15 @@ const SLACK_BYTES: usize = 1 << 20;
 const MEMORY_BYTES: u64 = 96 << 20;
 
 fn check_memory(gateway: &Gateway) -> Result<()> {
-    let peak = gateway.pid().map(peak_memory_bytes).transpose()?.unwrap_or_default();
-    ensure!(peak > 0 && peak < MEMORY_BYTES, "the gateway took {peak} bytes");
+    let peak = gateway
+        .pid()
+        .map(peak_memory_bytes)
+        .transpose()?
+        .unwrap_or_default();
+    ensure!(
+        peak > 0 && peak < MEMORY_BYTES,
+        "the gateway took {peak} bytes"
+    );
     Ok(())
 }
 
@@ -48,11 +56,21 @@ async fn s16_an_endless_line_is_broken_off() -> Result<()> {
     for (index, dialect) in Dialect::ALL.into_iter().enumerate() {
         let answer = stand.send(&dialect.stream("fake-endless-line")).await?;
         ensure!(!answer.is_whole, "{dialect:?} ended cleanly");
-        ensure!(answer.body.len() < LINE_BYTES + SLACK_BYTES, "{} passed", answer.body.len());
+        ensure!(
+            answer.body.len() < LINE_BYTES + SLACK_BYTES,
+            "{} passed",
+            answer.body.len()
+        );
         let limit = Duration::from_secs(5);
-        stand.fake.wait_for_outcome(index, Outcome::ClientGone, limit).await?;
+        stand
+            .fake
+            .wait_for_outcome(index, Outcome::ClientGone, limit)
+            .await?;
     }
-    let failures = stand.gateway.ops().metric("failures_total{reason=\"upstream_overflow\"}");
+    let failures = stand
+        .gateway
+        .ops()
+        .metric("failures_total{reason=\"upstream_overflow\"}");
     ensure!(failures.await? == 3, "not every overflow was counted");
     check_memory(&stand.gateway)
 }
@@ -62,7 +80,9 @@ async fn s16_a_frame_beyond_its_bound_is_broken_off() -> Result<()> {
     let provider = RawProvider::start().await?;
     let gateway = start_gateway(&Config::for_provider(&provider.url()), &[]).await?;
     let mut caller = Connection::open(gateway.address()).await?;
-    caller.send(Dialect::Messages.stream("m").to_bytes()).await?;
+    caller
+        .send(Dialect::Messages.stream("m").to_bytes())
+        .await?;
     let mut upstream = provider.accept().await?;
     let flood = async {
         upstream.write(STREAM_HEAD).await?;
@@ -75,7 +95,10 @@ async fn s16_a_frame_beyond_its_bound_is_broken_off() -> Result<()> {
     flooded.and(answer).and_then(|answer| {
         ensure!(!answer.is_whole, "the stream ended cleanly");
         let passed = answer.body.len();
-        ensure!(passed > LINE_BYTES && passed < FRAME_BYTES + SLACK_BYTES, "{passed} passed");
+        ensure!(
+            passed > LINE_BYTES && passed < FRAME_BYTES + SLACK_BYTES,
+            "{passed} passed"
+        );
         check_memory(&gateway)
     })
 }
@@ -85,7 +108,9 @@ async fn s16_an_event_of_megabytes_passes() -> Result<()> {
     let stand = Stand::start().await?;
     for dialect in Dialect::ALL {
         // The text comes up to three times in one event of the Responses API.
-        let answer = stand.send(&dialect.stream("fake-huge-frame-3000000")).await?;
+        let answer = stand
+            .send(&dialect.stream("fake-huge-frame-3000000"))
+            .await?;
         let sent = stand.take_request()?.sent;
         ensure!(answer.is_whole && find_added(&sent, &answer.body)? == Added::default());
     }
@@ -95,8 +120,14 @@ async fn s16_an_event_of_megabytes_passes() -> Result<()> {
 #[tokio::test]
 async fn s16_an_endless_document_flows_and_is_never_a_clean_end() -> Result<()> {
     let stand = Stand::start().await?;
-    let answer = stand.send(&Dialect::Chat.request("fake-endless-line")).await?;
-    ensure!(!answer.is_whole && answer.body.len() >= 64 << 20, "{} passed", answer.body.len());
+    let answer = stand
+        .send(&Dialect::Chat.request("fake-endless-line"))
+        .await?;
+    ensure!(
+        !answer.is_whole && answer.body.len() >= 64 << 20,
+        "{} passed",
+        answer.body.len()
+    );
     check_memory(&stand.gateway)
 }
 
@@ -119,11 +150,18 @@ async fn s16_a_length_that_is_not_kept_is_never_a_clean_end() -> Result<()> {
     let stand = Stand::start().await?;
     for dialect in Dialect::ALL {
         let answer = stand.send(&dialect.request("fake-wrong-length")).await?;
-        ensure!(!answer.is_whole, "{dialect:?} ended cleanly: {}", answer.text());
+        ensure!(
+            !answer.is_whole,
+            "{dialect:?} ended cleanly: {}",
+            answer.text()
+        );
         stand.take_request()?;
         let answer = stand.send(&dialect.stream("fake-wrong-length")).await?;
         let added = find_added(&stand.take_request()?.sent, &answer.body)?;
-        ensure!(!answer.is_whole || !added.tail.is_empty(), "{dialect:?} ended cleanly");
+        ensure!(
+            !answer.is_whole || !added.tail.is_empty(),
+            "{dialect:?} ended cleanly"
+        );
     }
     Ok(())
 }
@@ -134,7 +172,11 @@ async fn s16_a_slow_drip_outlives_the_idle_limit() -> Result<()> {
     for dialect in Dialect::ALL {
         let answer = stand.send(&dialect.stream("fake-drip-60")).await?;
         let sent = stand.take_request()?.sent;
-        ensure!(answer.is_whole && answer.body == sent, "{dialect:?}: {}", answer.text());
+        ensure!(
+            answer.is_whole && answer.body == sent,
+            "{dialect:?}: {}",
+            answer.text()
+        );
     }
     Ok(())
 }
@@ -152,7 +194,11 @@ async fn s16_what_is_no_http_answer_is_a_502() -> Result<()> {
         "HTTP/1.1 200 OK\r\ncontent-".to_owned(),
     ];
     for (index, head) in heads.iter().enumerate() {
-        let dialect = Dialect::ALL.into_iter().cycle().nth(index).unwrap_or(Dialect::Chat);
+        let dialect = Dialect::ALL
+            .into_iter()
+            .cycle()
+            .nth(index)
+            .unwrap_or(Dialect::Chat);
         let answer = answer_with(dialect, head.as_bytes()).await?;
         let message = dialect.check_error(&answer, 502)?;
         ensure!(message.contains("valid answer"), "{index}: {message}");
@@ -162,12 +208,19 @@ async fn s16_what_is_no_http_answer_is_a_502() -> Result<()> {
 
 #[tokio::test]
 async fn s16_a_body_whose_chunks_are_none_is_never_a_clean_end() -> Result<()> {
-    for body in ["zz\r\nhello\r\n0\r\n\r\n", "5\r\nhelloXX0\r\n\r\n", "5\r\nhel"] {
+    for body in [
+        "zz\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhelloXX0\r\n\r\n",
+        "5\r\nhel",
+    ] {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
             transfer-encoding: chunked\r\n\r\n";
         // Where the body is wrong from its first byte, hyper closes without the head, too.
         let answer = answer_with(Dialect::Chat, format!("{head}{body}").as_bytes()).await;
-        ensure!(!answer.is_ok_and(|answer| answer.is_whole), "{body:?} ended cleanly");
+        ensure!(
+            !answer.is_ok_and(|answer| answer.is_whole),
+            "{body:?} ended cleanly"
+        );
     }
     Ok(())
 }
@@ -188,5 +241,100 @@ async fn s16_an_answer_behind_an_answer_is_not_the_next_callers() -> Result<()> 
     let mut second = provider.accept().await?;
     second.write(one).await?;
     assert_eq!(caller.read_answer().await?.text(), "one");
+    Ok(())
+}
+
+/// Providers refuse large requests before they have read them.
+#[tokio::test]
+async fn s16_an_answer_before_the_body_was_read_passes() -> Result<()> {
+    let provider = RawProvider::start().await?;
+    let gateway = start_gateway(&Config::for_provider(&provider.url()), &[]).await?;
+    let request = Dialect::Chat.request_of("m", 8 << 20).to_bytes();
+    for _ in 0..5 {
+        let mut caller = Connection::open(gateway.address()).await?;
+        let refuse = async {
+            let mut upstream = provider.accept().await?;
+            upstream
+                .write("HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\n")
+                .await?;
+            upstream
+                .write("content-length: 2\r\nconnection: close\r\n\r\n{}")
+                .await?;
+            upstream.close_gently().await
+        };
+        let (sent, refused) = tokio::join!(caller.send(&request), refuse);
+        refused?;
+        // The gateway may stop reading what nobody wants any more.
+        drop(sent);
+        let answer = caller.read_answer().await?;
+        ensure!(
+            answer.status() == 429 && answer.text() == "{}",
+            "{}",
+            answer.text()
+        );
+        assert_eq!(answer.head.header("retry-after"), Some("7"));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn s16_interim_answers_are_not_the_answer() -> Result<()> {
+    let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n";
+    let bytes = format!("{interim}HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{{}}");
+    for dialect in Dialect::ALL {
+        let answer = answer_with(dialect, bytes.as_bytes()).await?;
+        ensure!(
+            answer.status() == 200 && answer.text() == "{}",
+            "{}",
+            answer.status()
+        );
+    }
+    Ok(())
+}
+
+/// `accept-encoding: identity` went up; who compresses all the same is passed on as it is.
+#[tokio::test]
+async fn s16_a_compressed_stream_is_left_alone() -> Result<()> {
+    let provider = RawProvider::start().await?;
+    let config = Config::for_provider(&provider.url()).with("timeouts", json!({"pingMs": 50}));
+    let gateway = start_gateway(&config, &[]).await?;
+    let head = STREAM_HEAD.replace("\r\n\r\n", "\r\ncontent-encoding: gzip\r\n\r\n");
+    let (first, second) = (
+        b"\x1f\x8b\x08\0\0\0\0\0\n\n".as_slice(),
+        b"\x03\0\n\n".as_slice(),
+    );
+    for dialect in Dialect::ALL {
+        let mut caller = Connection::open(gateway.address()).await?;
+        caller.send(dialect.stream("m").to_bytes()).await?;
+        let mut upstream = provider.accept().await?;
+        upstream.write(&head).await?;
+        upstream.write_chunk(first).await?;
+        caller.read_head().await?;
+        assert_eq!(caller.read_piece().await?, Piece::Data(first.into()));
+        let ping = timeout(Duration::from_millis(200), caller.read_piece()).await;
+        ensure!(ping.is_err(), "{dialect:?} has {ping:?} inside");
+        upstream.write_chunk(second).await?;
+        upstream.write("0\r\n\r\n").await?;
+        let (rest, is_whole) = caller.read_rest().await?;
+        ensure!(is_whole && rest == second, "{dialect:?} has {rest:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn s16_a_connection_that_the_provider_closed_is_replaced() -> Result<()> {
+    let provider = RawProvider::start().await?;
+    let gateway = start_gateway(&Config::for_provider(&provider.url()), &[]).await?;
+    let mut caller = Connection::open(gateway.address()).await?;
+    for _ in 0..10 {
+        caller.send(Dialect::Chat.request("m").to_bytes()).await?;
+        let mut upstream = provider.accept().await?;
+        upstream
+            .write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+            .await?;
+        drop(upstream);
+        let answer = caller.read_answer().await?;
+        ensure!(answer.status() == 200, "{}", answer.text());
+    }
     Ok(())
 }
