@@ -6,7 +6,7 @@ use anyray_wire::{
     Dialect,
     error::StreamPosition,
     key_scan::{Found, KeyScanner, Path},
-    sse::{Piece, ScanError, Scanner},
+    sse::{FrameTooLarge, Piece, Scanner},
     usage::TokenUsage,
 };
 
@@ -116,8 +116,8 @@ impl Meter {
     /// Follows the next bytes of the answer.
     ///
     /// # Errors
-    /// [`ScanError`] where a stream's line or frame exceeds all bounds.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<(), ScanError> {
+    /// [`FrameTooLarge`] where a stream's frame exceeds all bounds.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), FrameTooLarge> {
         let Self {
             facts,
             keys,

@@ -6,12 +6,18 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener as StdListener},
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
 
-use hyper::server::conn::http1;
+use hyper::{
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -28,8 +34,12 @@ use crate::{api, state::Worker};
 /// Connections that the kernel holds ready for each worker.
 const BACKLOG: i32 = 4096;
 
-/// Time for a request's head to arrive, and for an idle connection to be kept.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for a new connection to send its first request's head.
+const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time from one answer to the next request's head: longer than the 60 s for which load balancers
+/// keep idle connections, so that it is they who close them and no request meets a closed one.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// Largest request head; a longer one is a 431.
 const MAX_HEAD_BYTES: usize = 64 << 10;
@@ -147,24 +157,39 @@ async fn serve(worker: Arc<Worker>, stream: TcpStream) {
     open.fetch_add(1, Ordering::Relaxed);
     let idle = worker.app.config.load().timeouts.idle;
     if prepare(&stream, idle).is_ok() {
-        let service = TowerToHyperService::new(api::router(Arc::clone(&worker)));
+        let has_asked = AtomicBool::new(false);
+        let router = TowerToHyperService::new(api::router(Arc::clone(&worker)));
+        let service = service_fn(|request| {
+            has_asked.store(true, Ordering::Relaxed);
+            router.call(request)
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
+            .header_read_timeout(KEEP_ALIVE_TIMEOUT)
             .max_header_size(MAX_HEAD_BYTES)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         // A connection that a caller broke is no fault of ours; its requests are on record.
         let _ = tokio::select! {
+            biased;
             ended = connection.as_mut() => ended,
             () = worker.app.drain.closing.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
+            () = first_head_timeout(&has_asked) => Ok(()),
         };
     }
     open.fetch_sub(1, Ordering::Relaxed);
     worker.connection_closed.notify_one();
+}
+
+/// Ends when a new connection has not asked for anything in time.
+async fn first_head_timeout(has_asked: &AtomicBool) {
+    sleep(FIRST_HEAD_TIMEOUT).await;
+    if has_asked.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// Sends small pieces at once, and has the kernel give up on a caller that is gone or that takes

@@ -11,7 +11,10 @@ use std::{
 use anyray_wire::{Dialect, error as wire_error, sse};
 use axum::BoxError;
 use bytes::Bytes;
-use http::{HeaderMap, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -59,14 +62,15 @@ enum Kind {
     ForeignEvents,
 }
 
-/// Whether an answer is an event stream.
+/// Whether an answer is an event stream that can be read: one that is compressed, although the
+/// gateway asked for none, is passed on as any document.
 pub fn is_event_stream(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|value| {
-        value
-            .as_bytes()
+    let is_events = |kind: &HeaderValue| {
+        kind.as_bytes()
             .to_ascii_lowercase()
             .starts_with(b"text/event-stream")
-    })
+    };
+    !headers.contains_key(CONTENT_ENCODING) && headers.get(CONTENT_TYPE).is_some_and(is_events)
 }
 
 impl Relay {
@@ -128,6 +132,17 @@ impl Relay {
         }
         self.end(Outcome::Answered);
         Poll::Ready(None)
+    }
+
+    /// The connection broke off; a stream that has said its last word lacks nothing.
+    fn take_cut(&mut self) -> Polled {
+        let is_whole = |meter: &Meter| meter.is_complete() && meter.is_between_frames();
+        if self.kind == Kind::Events && self.meter.as_ref().is_some_and(is_whole) {
+            self.end(Outcome::Answered);
+            return Poll::Ready(None);
+        }
+        let provider = self.record.provider();
+        self.fail(GatewayError::StreamCut { provider })
     }
 
     fn end(&mut self, outcome: Outcome) {
@@ -251,10 +266,7 @@ impl Body for Relay {
         }
         match Pin::new(&mut self.upstream).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => self.take_frame(frame),
-            Poll::Ready(Some(Err(_))) => {
-                let provider = self.record.provider();
-                self.fail(GatewayError::StreamCut { provider })
-            }
+            Poll::Ready(Some(Err(_))) => self.take_cut(),
             Poll::Ready(None) => self.take_end(),
             Poll::Pending => self.wait(context),
         }

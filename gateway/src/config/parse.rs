@@ -45,13 +45,32 @@ pub(super) fn json<T: DeserializeOwned>(
         let field = Some(error.path().to_string()).filter(|path| path != "?");
         failed(
             field.unwrap_or_else(|| ".".to_owned()),
-            error.inner().to_string(),
+            expectation(&error.inner().to_string()),
         )
     })?;
     parser
         .end()
         .map_err(|error| failed(".".to_owned(), error.to_string()))?;
     Ok(parsed)
+}
+
+/// What the parser expected, in the words of JSON and without the value that it found: a key may
+/// have been put into the wrong field.
+fn expectation(message: &str) -> String {
+    let Some((found, expected)) = message.rsplit_once(", expected ") else {
+        return message.to_owned();
+    };
+    if found.starts_with("unknown field") {
+        return message.to_owned();
+    }
+    let (what, place) = expected.split_once(" at line ").unwrap_or((expected, "?"));
+    let what = match what {
+        what if what.starts_with("struct ") => "an object",
+        "u64" | "u32" => "a whole number, not negative",
+        "a sequence" => "a list",
+        what => what,
+    };
+    format!("expected {what} at line {place}")
 }
 
 /// The files that hold the provider keys, each once.

@@ -6,10 +6,10 @@
 use bytes::Bytes;
 use memchr::memchr2;
 
-/// Longest accepted line; a provider that sends more is broken or hostile.
-pub const MAX_LINE_BYTES: usize = 4 << 20;
-
-/// Longest accepted frame, all lines together.
+/// Largest accepted frame, all its lines together; a provider that sends more is broken or hostile.
+///
+/// Legitimate frames are large: the last event of a Responses stream repeats the whole output,
+/// images among it.
 pub const MAX_FRAME_BYTES: usize = 16 << 20;
 
 /// Bytes of a field's name that are kept to tell `data` from the rest.
@@ -32,33 +32,28 @@ pub enum Piece<'a> {
     FrameEnd,
 }
 
-/// A stream that is not what a provider sends.
+/// A frame is larger than [`MAX_FRAME_BYTES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScanError {
-    /// A line is longer than [`MAX_LINE_BYTES`].
-    LineTooLong,
-    /// A frame is larger than [`MAX_FRAME_BYTES`].
-    FrameTooLarge,
-}
+pub struct FrameTooLarge;
 
 /// Follows an event stream that arrives in arbitrary pieces, in constant memory.
 ///
 /// Line ends may be LF, CRLF or CR, and may be split between two pushes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Scanner {
     state: State,
     name: [u8; NAME_BYTES],
     name_len: usize,
-    line_bytes: usize,
+    /// Nothing of the current line has come yet.
+    is_blank_line: bool,
     frame_bytes: usize,
     /// The last byte was a CR that ended a line: an LF right after it belongs to it.
     after_cr: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Inside a field's name, at the start of the line if nothing was kept yet.
-    #[default]
     Name,
     /// Right after `data:`, where one space is not part of the value.
     DataStart,
@@ -66,6 +61,20 @@ enum State {
     Data,
     /// Inside any other line.
     Other,
+}
+
+impl Default for Scanner {
+    /// A scanner at the start of a stream.
+    fn default() -> Self {
+        Self {
+            state: State::Name,
+            name: [0; NAME_BYTES],
+            name_len: 0,
+            is_blank_line: true,
+            frame_bytes: 0,
+            after_cr: false,
+        }
+    }
 }
 
 impl Scanner {
@@ -77,12 +86,12 @@ impl Scanner {
     /// Follows the next bytes and reports their pieces in order.
     ///
     /// # Errors
-    /// [`ScanError`] once a line or frame exceeds its bound; the scanner is of no use afterwards.
+    /// [`FrameTooLarge`] once a frame exceeds its bound; the scanner is of no use afterwards.
     pub fn push<'a>(
         &mut self,
         bytes: &'a [u8],
         mut report: impl FnMut(Piece<'a>),
-    ) -> Result<(), ScanError> {
+    ) -> Result<(), FrameTooLarge> {
         let mut rest = bytes;
         if self.after_cr && !rest.is_empty() {
             self.after_cr = false;
@@ -117,14 +126,11 @@ impl Scanner {
         &mut self,
         content: &'a [u8],
         report: &mut impl FnMut(Piece<'a>),
-    ) -> Result<(), ScanError> {
-        self.line_bytes = self.line_bytes.saturating_add(content.len());
+    ) -> Result<(), FrameTooLarge> {
+        self.is_blank_line &= content.is_empty();
         self.frame_bytes = self.frame_bytes.saturating_add(content.len());
-        if self.line_bytes > MAX_LINE_BYTES {
-            return Err(ScanError::LineTooLong);
-        }
         if self.frame_bytes > MAX_FRAME_BYTES {
-            return Err(ScanError::FrameTooLarge);
+            return Err(FrameTooLarge);
         }
         let mut rest = content;
         while let (State::Name, [byte, tail @ ..]) = (self.state, rest) {
@@ -166,7 +172,7 @@ impl Scanner {
     }
 
     fn end_line<'a>(&mut self, report: &mut impl FnMut(Piece<'a>)) {
-        if self.line_bytes == 0 {
+        if self.is_blank_line {
             if self.frame_bytes > 0 {
                 report(Piece::FrameEnd);
             }
@@ -178,7 +184,7 @@ impl Scanner {
         }
         self.state = State::Name;
         self.name_len = 0;
-        self.line_bytes = 0;
+        self.is_blank_line = true;
     }
 }
 
@@ -256,17 +262,15 @@ mod tests {
     }
 
     #[test]
-    fn endless_lines_and_frames_are_refused() {
-        let mut scanner = Scanner::default();
-        let block = vec![b'x'; 1 << 20];
-        let result = (0..5).try_for_each(|_| scanner.push(&block, |_| ()));
-        assert_eq!(result, Err(ScanError::LineTooLong));
-
-        let mut scanner = Scanner::default();
-        let mut line = block;
-        line.push(b'\n');
-        let result = (0..17).try_for_each(|_| scanner.push(&line, |_| ()));
-        assert_eq!(result, Err(ScanError::FrameTooLarge));
+    fn endless_frames_are_refused_whatever_their_lines() {
+        let line = vec![b'x'; 1 << 20];
+        let lines = [line.as_slice(), b"\n"].concat();
+        for block in [line, lines] {
+            let mut scanner = Scanner::default();
+            let pushed = (0..16).try_for_each(|_| scanner.push(&block, |_| ()));
+            assert_eq!(pushed, Ok(()));
+            assert_eq!(scanner.push(&block, |_| ()), Err(FrameTooLarge));
+        }
     }
 
     #[test]

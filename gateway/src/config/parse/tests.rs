@@ -75,7 +75,7 @@ fn wrong_fields_are_named_with_their_path() {
         ),
         (
             &config(r#""limits":{"maxBodyBytes":"1"}"#),
-            "field limits.maxBodyBytes: invalid type",
+            "field limits.maxBodyBytes: expected a whole number, not negative at line 1",
         ),
         (
             &config(r#""limits":{"maxBodyBytes":0}"#),
@@ -95,7 +95,7 @@ fn wrong_fields_are_named_with_their_path() {
         ),
         (
             &config("").replace("Optional", "Off"),
-            "field auth.clientKeys: unknown variant `Off`",
+            "field auth.clientKeys: expected `Optional` at line 1",
         ),
     ] {
         let message = refusal(config);
@@ -103,6 +103,34 @@ fn wrong_fields_are_named_with_their_path() {
             message.contains(expected),
             "{config}\n{message}\nlacks {expected}"
         );
+    }
+}
+
+/// Row S4 of the security catalogue.
+#[test]
+fn s4_a_secret_in_the_wrong_field_is_not_told() {
+    let secret = r#""sk-secret, expected sk-secret""#;
+    for (config, expected) in [
+        (
+            config("").replace(r#"{"file":"keys/a"}"#, secret),
+            "field providerKeys[0].credential: expected an object",
+        ),
+        (
+            config("").replace(r#""Optional""#, secret),
+            "field auth.clientKeys: expected `Optional`",
+        ),
+        (
+            config(&format!(r#""limits":{{"maxBodyBytes":{secret}}}"#)),
+            "field limits.maxBodyBytes: expected a whole number",
+        ),
+        (
+            config(&format!(r#""passthroughPaths":{secret}"#)),
+            "field passthroughPaths: expected a list",
+        ),
+    ] {
+        let message = refusal(&config);
+        assert!(message.contains(expected), "{message}\nlacks {expected}");
+        assert!(!message.contains("sk-secret"), "{message}");
     }
 }
 
