@@ -95,7 +95,7 @@ async fn s16_a_frame_beyond_its_bound_is_broken_off() -> Result<()> {
         ensure!(!answer.is_whole, "the stream ended cleanly");
         let passed = answer.body.len();
         ensure!(
-            passed > FRAME_BYTES && passed < FRAME_BYTES + SLACK_BYTES,
+            (FRAME_BYTES / 2..FRAME_BYTES + SLACK_BYTES).contains(&passed),
             "{passed} passed"
         );
         check_memory(&gateway)
