@@ -47,26 +47,31 @@ pub fn find_caller_credential(
             });
         }
         if found.is_none() && *name != headers::API_KEY && !is_for_gateway(value) {
+            let mut value = value.clone();
+            value.set_sensitive(true);
             found = Some(CallerCredential {
                 header: name.clone(),
-                value: value.clone(),
+                value,
             });
         }
     }
     Ok(found)
 }
 
-/// Whether a credential header's value is meant for the gateway alone.
+/// Whether a credential header's value is meant for the gateway alone, or names such a value in
+/// whatever spelling.
 fn is_for_gateway(value: &HeaderValue) -> bool {
     let Ok(text) = value.to_str() else {
-        return false;
+        return true;
     };
-    let token = match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token,
-        _ if text.eq_ignore_ascii_case("bearer") => "",
-        _ => text,
-    };
-    is_own_credential(token.trim())
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let mut words = text
+        .split(|c| !is_word(c))
+        .filter(|word| !word.is_empty())
+        .peekable();
+    let scheme = words.next_if(|word| word.eq_ignore_ascii_case("bearer"));
+    let is_empty = words.peek().is_none();
+    (is_empty && (scheme.is_some() || text.trim().is_empty())) || words.any(is_own_credential)
 }
 
 /// The name as a text that outlives the request.
@@ -122,6 +127,11 @@ mod tests {
             "Bearer ",
             "Bearer",
             "",
+            "Bearer\tark_x",
+            "Basic ark_x",
+            "\"ark_x\"",
+            "Bearer sk-1,Bearer ark_x",
+            "Bearer Bearer ark_x",
         ] {
             assert_eq!(find(&[("authorization", value)]), Ok(None), "{value:?}");
         }

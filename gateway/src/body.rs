@@ -15,12 +15,12 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio::{
     runtime::Handle,
-    time::{Sleep, sleep, timeout},
+    time::{Instant, Sleep, sleep, timeout, timeout_at},
 };
 
 use crate::{error::GatewayError, state::Held};
 
-/// Up to this size a body is collected before it goes on, so that a failed try could be repeated;
+/// Up to this size a body is collected before it goes on, so that a later retry can send it again;
 /// a larger one is searched up to here and then streamed.
 const MAX_COLLECTED_BYTES: usize = 1 << 20;
 
@@ -32,6 +32,10 @@ const DISCARD_TIME: Duration = Duration::from_secs(10);
 
 /// And for how long between two pieces: a caller that is still sending has no such pauses.
 const DISCARD_IDLE: Duration = Duration::from_secs(1);
+
+/// How many times the longest pause collecting may take in all, so that a body that drips in does
+/// not hold its share of the budget for ever.
+const MAX_COLLECT_PAUSES: u32 = 4;
 
 const MODEL: &[Path] = &[&["model"]];
 
@@ -51,8 +55,18 @@ pub struct Bounds {
 pub struct UpstreamBody {
     head: Bytes,
     rest: Option<Rest>,
-    /// The share of the budget that `head` takes.
+}
+
+/// Bytes with their share of the budget, which they give back when the last of them is dropped.
+struct Budgeted {
+    bytes: Bytes,
     _held: Held,
+}
+
+impl AsRef<[u8]> for Budgeted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// What a streamed body's failure was, known before the upstream request fails of it.
@@ -73,8 +87,6 @@ struct Rest {
 pub struct Received {
     /// To send upstream.
     pub body: UpstreamBody,
-    /// The value of the top-level key `model`, where there is one near the front.
-    pub model: Option<String>,
     /// Set when a streamed body fails.
     pub fault: Option<Fault>,
 }
@@ -90,23 +102,41 @@ pub async fn receive(
     headers: &HeaderMap,
     body: &mut Body,
     bounds: Bounds,
-    mut held: Held,
+    held: Held,
 ) -> Result<Received, GatewayError> {
     let is_encoded =
         |value: &http::HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
     if headers.get_all(CONTENT_ENCODING).iter().any(is_encoded) {
         return Err(GatewayError::EncodedBody);
     }
+    let head = collect(body, bounds, held).await?;
+    let fault = (!body.is_end_stream()).then(Fault::default);
+    let rest = fault.clone().map(|fault| Rest {
+        body: std::mem::take(body),
+        seen: head.len() as u64,
+        bounds,
+        idle: None,
+        fault,
+    });
+    Ok(Received {
+        body: UpstreamBody { head, rest },
+        fault,
+    })
+}
+
+/// Collects up to [`MAX_COLLECTED_BYTES`], leaving the rest in `body`.
+async fn collect(body: &mut Body, bounds: Bounds, mut held: Held) -> Result<Bytes, GatewayError> {
     let too_large = GatewayError::BodyTooLarge {
         limit: bounds.max_bytes,
     };
-    let declared = body.size_hint();
-    if declared.lower() > bounds.max_bytes {
+    if body.size_hint().lower() > bounds.max_bytes {
         return Err(too_large);
     }
     let mut head = Head::default();
+    let deadline = Instant::now() + bounds.idle * MAX_COLLECT_PAUSES;
     while !body.is_end_stream() && head.len() < MAX_COLLECTED_BYTES {
-        let frame = timeout(bounds.idle, body.frame()).await;
+        let limit = deadline.min(Instant::now() + bounds.idle);
+        let frame = timeout_at(limit, body.frame()).await;
         let Some(frame) = frame.map_err(|_| GatewayError::BodyTimeout)? else {
             // A body without a declared length does not know that it is at its end.
             *body = Body::empty();
@@ -118,30 +148,13 @@ pub async fn receive(
         if !held.take(data.len() as u64, bounds.max_buffered_bytes) {
             return Err(GatewayError::OutOfBodyBudget);
         }
-        head.push(data, declared.lower());
+        head.push(data);
         if head.len() as u64 > bounds.max_bytes {
             return Err(too_large);
         }
     }
-    let head = head.into_bytes();
-    let model = find_model(&head);
-    let fault = (!body.is_end_stream()).then(Fault::default);
-    let rest = fault.clone().map(|fault| Rest {
-        body: std::mem::take(body),
-        seen: head.len() as u64,
-        bounds,
-        idle: None,
-        fault,
-    });
-    Ok(Received {
-        body: UpstreamBody {
-            head,
-            rest,
-            _held: held,
-        },
-        model,
-        fault,
-    })
+    let bytes = head.into_bytes();
+    Ok(Bytes::from_owner(Budgeted { bytes, _held: held }))
 }
 
 /// Reads what is left of a refused request's body, within bounds, in the background.
@@ -164,14 +177,6 @@ pub fn discard(mut body: Body) {
     }));
 }
 
-/// The value of the top-level key `model`.
-fn find_model(text: &[u8]) -> Option<String> {
-    let mut rest = text;
-    KeyScanner::new(MODEL)
-        .next(&mut rest)
-        .and_then(|found| serde_json::from_slice(found.value).ok())
-}
-
 /// The bytes so far: those of a body that came in one piece are not copied.
 #[derive(Debug, Default)]
 struct Head {
@@ -184,18 +189,13 @@ impl Head {
         self.first.len() + self.joined.len()
     }
 
-    fn push(&mut self, data: Bytes, expected: u64) {
+    /// Room is made for what has come, not for what was announced: an announcement costs nothing.
+    fn push(&mut self, data: Bytes) {
         if self.len() == 0 {
             self.first = data;
             return;
         }
         if self.joined.is_empty() {
-            let expected = usize::try_from(expected).unwrap_or(usize::MAX);
-            self.joined.reserve(
-                expected
-                    .min(MAX_COLLECTED_BYTES)
-                    .max(self.len() + data.len()),
-            );
             self.joined
                 .extend_from_slice(&std::mem::take(&mut self.first));
         }
@@ -208,6 +208,17 @@ impl Head {
         } else {
             self.joined.freeze()
         }
+    }
+}
+
+impl UpstreamBody {
+    /// The value of the top-level key `model`, where there is one in the collected part.
+    pub fn find_model(&self) -> Option<String> {
+        let mut rest = self.head.as_ref();
+        let mut scanner = KeyScanner::new(MODEL);
+        scanner
+            .next(&mut rest)
+            .and_then(|found| serde_json::from_slice(found.value).ok())
     }
 }
 

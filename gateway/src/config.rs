@@ -57,6 +57,11 @@ pub enum ConfigError {
         /// What was wrong and what to do.
         message: String,
     },
+    /// The index that vouched for the files is gone.
+    #[error(
+        "{INDEX_FILE} is gone; the directory is not one consistent set, or restart the gateway to do without"
+    )]
+    LoseIndex,
     /// The directory holds a mixture of two configurations, or a damaged one.
     #[error(
         "{file} does not match its digest in {INDEX_FILE}; the directory is not one consistent set"
@@ -137,8 +142,8 @@ fn read_files(directory: &Path) -> Result<Files, ConfigError> {
     };
     let parsed: GatewayConfig = parse::json(CONFIG_FILE, &config)?;
     let mut secrets = BTreeMap::new();
-    for name in parse::secret_files(&parsed)? {
-        let content = read_file(directory, &name)?;
+    for (name, field) in parse::secret_files(&parsed)? {
+        let content = read_file(directory, &name).map_err(|error| unreadable(error, field))?;
         secrets.insert(name, content.into());
     }
     Ok(Files {
@@ -146,6 +151,17 @@ fn read_files(directory: &Path) -> Result<Files, ConfigError> {
         index,
         secrets,
     })
+}
+
+/// Names the field rather than what it holds, which may be the key itself by mistake.
+fn unreadable(error: ConfigError, field: String) -> ConfigError {
+    match error {
+        ConfigError::ReadFile { source, .. } => ConfigError::CheckField {
+            field,
+            message: format!("names a file that cannot be read: {source}"),
+        },
+        other => other,
+    }
 }
 
 fn read_file(directory: &Path, file: &str) -> Result<Vec<u8>, ConfigError> {

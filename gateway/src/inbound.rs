@@ -46,6 +46,11 @@ impl Operation {
         }
     }
 
+    /// Whether the request's body names a model.
+    pub fn has_model(self) -> bool {
+        self.is_metered() || self == Self::CountTokens
+    }
+
     /// Whether a successful answer must say how many tokens it cost.
     pub fn is_metered(self) -> bool {
         matches!(
@@ -85,6 +90,17 @@ struct Row {
 const GET: &[Method] = &[Method::GET];
 const POST: &[Method] = &[Method::POST];
 const GET_POST_DELETE: &[Method] = &[Method::GET, Method::POST, Method::DELETE];
+/// CONNECT and TRACE mean something else to a proxy than to a provider.
+const PASSTHROUGH_METHODS: &[Method] = &[
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+];
+const PASSTHROUGH_ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const CHAT: Option<Dialect> = Some(Dialect::OpenAiChat);
 const RESPONSES: Option<Dialect> = Some(Dialect::OpenAiResponses);
 const MESSAGES: Option<Dialect> = Some(Dialect::AnthropicMessages);
@@ -102,6 +118,7 @@ const TABLE: &[Row] = &[
     ),
     row("/embeddings", POST, Operation::Embeddings, CHAT),
     row("/completions", POST, Operation::Completions, CHAT),
+    row("/responses/compact", POST, Operation::Responses, RESPONSES),
     row("/models", GET, Operation::Models, None),
     row("/models/*", GET, Operation::Models, None),
     row(
@@ -163,7 +180,13 @@ pub fn read(parts: &Parts, passthrough_paths: &[String]) -> Result<Inbound, Gate
         .iter()
         .any(|pattern| matches_pattern(pattern, full))
     {
-        return Ok(inbound(Operation::Passthrough, None));
+        return if PASSTHROUGH_METHODS.contains(&parts.method) {
+            Ok(inbound(Operation::Passthrough, None))
+        } else {
+            Err(GatewayError::MethodNotAllowed {
+                allow: PASSTHROUGH_ALLOW,
+            })
+        };
     }
     Err(GatewayError::UnknownPath)
 }
@@ -222,12 +245,17 @@ fn is_safe_segment(segment: &str) -> bool {
     if !segment.contains(['%', '.', '\\']) {
         return !segment.is_empty();
     }
-    let plain = segment
-        .to_ascii_lowercase()
+    let plain = segment.to_ascii_lowercase();
+    // Controls, and what would be something else after a second decoding.
+    let is_odd = ["%0", "%1", "%25", "%7f"]
+        .iter()
+        .any(|code| plain.contains(code));
+    let plain = plain
         .replace("%2e", ".")
         .replace("%5c", "\\")
         .replace("%2f", "/");
-    !plain.contains('\\') && plain.split('/').all(|part| part != "." && part != "..")
+    let is_step = |part: &str| matches!(part.split(';').next(), None | Some("" | "." | ".."));
+    !is_odd && !plain.contains('\\') && !plain.split('/').any(is_step)
 }
 
 #[cfg(test)]

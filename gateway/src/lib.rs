@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`pipeline`] is a request's way; [`inbound`], [`auth`], [`routing`] and
 //! [`outbound`] decide, purely; [`body`], [`upstream`] and [`stream`] move bytes; [`record`],
-//! [`metrics`] and [`access_log`] account; [`config`] holds what is served; [`api`], [`ops`],
+//! [`metrics`], [`access_log`] and [`log_buffer`] account; [`config`] holds what is served; [`api`], [`ops`],
 //! [`server`] and [`run`] are the process around it.
 
 pub mod access_log;
@@ -15,6 +15,7 @@ pub mod egress;
 pub mod error;
 pub mod headers;
 pub mod inbound;
+pub mod log_buffer;
 pub mod meter;
 pub mod metrics;
 pub mod ops;

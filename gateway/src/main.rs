@@ -1,6 +1,10 @@
 //! The program: flags, diagnostics, and the one place that turns an error into an exit status.
 
-use std::{error::Error, process::ExitCode};
+use std::{
+    error::Error,
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use anyray_gateway::{cli::Options, run, telemetry};
 use clap::Parser as _;
@@ -21,22 +25,21 @@ fn main() -> ExitCode {
             return ExitCode::from(status);
         }
     };
-    if let Err(error) = telemetry::start(&options.log) {
-        return fail(EXIT_USAGE, &error, "--log");
-    }
-    match run::run(&options) {
+    let telemetry = match telemetry::start(&options.log) {
+        Ok(telemetry) => telemetry,
+        Err(error) => return fail(EXIT_USAGE, &error),
+    };
+    let ended = run::run(&options, telemetry.dropped);
+    telemetry.writer.finish();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(error.exit_code(), &error, "anyray-gateway"),
+        Err(error) => fail(error.exit_code(), &error),
     }
 }
 
-/// Tells the error with its causes on standard error.
-#[expect(
-    clippy::print_stderr,
-    reason = "the one place that speaks to the person who started it"
-)]
-fn fail(status: u8, error: &dyn Error, what: &str) -> ExitCode {
-    let mut text = format!("{what}: {error}");
+/// Tells the error with its causes on standard error, if anyone reads it.
+fn fail(status: u8, error: &dyn Error) -> ExitCode {
+    let mut text = format!("anyray-gateway: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
         let said = error.to_string();
@@ -45,6 +48,6 @@ fn fail(status: u8, error: &dyn Error, what: &str) -> ExitCode {
         }
         cause = error.source();
     }
-    eprintln!("{text}");
+    let _ = writeln!(io::stderr(), "{text}");
     ExitCode::from(status)
 }

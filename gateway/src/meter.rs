@@ -70,7 +70,10 @@ struct Facts {
     dialect: Dialect,
     marks: &'static [Mark],
     usage: Option<TokenUsage>,
-    is_complete: bool,
+    /// The last word was said: nothing comes behind it.
+    is_ended: bool,
+    /// The last choice that was heard of has finished: only formalities may be missing.
+    has_finished: bool,
     response_id: Option<String>,
     sequence_number: Option<u64>,
 }
@@ -104,7 +107,8 @@ impl Meter {
                 dialect,
                 marks,
                 usage: None,
-                is_complete: false,
+                is_ended: false,
+                has_finished: false,
                 response_id: None,
                 sequence_number: None,
             },
@@ -136,7 +140,7 @@ impl Meter {
                 *done_prefix = done_prefix.and_then(|seen| match_done(seen, data));
                 facts.scan(keys, data);
             }
-            Piece::DataEnd => facts.is_complete |= *done_prefix == Some(DONE.len()),
+            Piece::DataEnd => facts.is_ended |= *done_prefix == Some(DONE.len()),
             Piece::FrameEnd => {
                 keys.reset();
                 *done_prefix = Some(0);
@@ -150,8 +154,15 @@ impl Meter {
     }
 
     /// Whether the stream has said its last word, be it an error.
-    pub fn is_complete(&self) -> bool {
-        self.facts.is_complete
+    pub fn is_ended(&self) -> bool {
+        self.facts.is_ended
+    }
+
+    /// Whether a clean end of the stream may be taken for the end of the answer.
+    ///
+    /// Some servers leave out `[DONE]`; a finish reason in the last choice has to do then.
+    pub fn may_end(&self) -> bool {
+        self.facts.is_ended || self.facts.has_finished
     }
 
     /// Whether a frame may be put in here without tearing another.
@@ -187,8 +198,9 @@ impl Facts {
                 let known = self.usage.unwrap_or_default();
                 self.usage = known.updated_by(self.dialect, found.value).or(self.usage);
             }
-            Mark::Type => self.is_complete |= is_last_type(found.value),
-            Mark::Error | Mark::FinishReason => self.is_complete |= found.value != b"null",
+            Mark::Type => self.is_ended |= is_last_type(found.value),
+            Mark::Error => self.is_ended |= found.value != b"null",
+            Mark::FinishReason => self.has_finished = !matches!(found.value, b"null" | b"\"\""),
             Mark::SequenceNumber => {
                 self.sequence_number = serde_json::from_slice(found.value).ok();
             }

@@ -89,7 +89,9 @@ fn durations() -> Histogram {
 
 impl Metrics {
     /// A registry with every metric at zero.
-    pub fn new() -> Self {
+    ///
+    /// `diagnostics_dropped` is counted elsewhere and shown here.
+    pub fn new(diagnostics_dropped: Counter) -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("anyray_gateway"),
             requests: Family::default(),
@@ -106,7 +108,7 @@ impl Metrics {
             log_lines_dropped: Counter::default(),
         };
         metrics.register_requests();
-        metrics.register_process();
+        metrics.register_process(diagnostics_dropped);
         metrics
     }
 
@@ -138,7 +140,7 @@ impl Metrics {
         );
     }
 
-    fn register_process(&mut self) {
+    fn register_process(&mut self, diagnostics_dropped: Counter) {
         let registry = &mut self.registry;
         let gauges = [
             (
@@ -160,6 +162,11 @@ impl Metrics {
         for (name, help, value) in gauges {
             registry.register(name, help, shared_gauge(value));
         }
+        registry.register(
+            "diagnostics_lines_dropped",
+            "Lines that the diagnostics had no room for",
+            diagnostics_dropped,
+        );
         registry.register(
             "access_log_lines_dropped",
             "Lines that the access log had no room for",
@@ -246,12 +253,6 @@ impl Metrics {
         let mut out = String::new();
         text::encode(&mut out, &self.registry)?;
         Ok(out)
-    }
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

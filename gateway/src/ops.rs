@@ -49,7 +49,7 @@ pub fn router(app: Arc<App>) -> Router {
 }
 
 async fn readyz(State(app): State<Arc<App>>) -> Response {
-    if app.is_draining() {
+    if app.worker_ended.is_cancelled() || app.is_draining() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining").into_response();
     }
     "ok".into_response()

@@ -9,11 +9,14 @@ use anyray_wire::{
 use axum::body::Body;
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
-    header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER, UPGRADE},
+    header::{
+        ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER, TRANSFER_ENCODING,
+        UPGRADE,
+    },
     request::Parts,
 };
 use hyper::body::Incoming;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep_until, timeout};
 
 use crate::{
     auth,
@@ -54,19 +57,31 @@ pub async fn serve(worker: Arc<Worker>, request: Request<Body>) -> Response<Body
     }
 }
 
-/// The exchange within the limit on whole requests, where there is one.
+/// The exchange, unless the time for it or for the process is up.
 async fn exchange_in_time(
     record: &mut Record,
     config: &Snapshot,
     parts: Parts,
     body: &mut Body,
 ) -> Result<Response<Incoming>, GatewayError> {
-    let Some(limit) = config.timeouts.total else {
-        return exchange(record, config, parts, body).await;
+    let app = Arc::clone(&record.worker().app);
+    let total = config.timeouts.total;
+    let deadline = total.map(|limit| (record.deadline(limit), limit));
+    let overtime = async {
+        match deadline {
+            Some((deadline, limit)) => {
+                sleep_until(deadline).await;
+                GatewayError::TotalTimeout { limit }
+            }
+            None => std::future::pending().await,
+        }
     };
-    let deadline = record.deadline(limit);
-    let exchanged = timeout_at(deadline, exchange(record, config, parts, body)).await;
-    exchanged.unwrap_or(Err(GatewayError::TotalTimeout { limit }))
+    tokio::select! {
+        biased;
+        exchanged = exchange(record, config, parts, body) => exchanged,
+        error = overtime => Err(error),
+        () = app.drain.cutoff.cancelled() => Err(GatewayError::Draining),
+    }
 }
 
 /// From the caller's request to the head of the provider's answer.
@@ -83,8 +98,10 @@ async fn exchange(
     let provider = wanted_provider(&parts.headers)?;
     let held = Held::new(&app.buffered_bytes);
     let received = body::receive(&parts.headers, body, bounds(config), held).await?;
-    let Received { body, model, fault } = received;
-    record.model = model;
+    let Received { body, fault } = received;
+    if inbound.operation.has_model() {
+        record.model = body.find_model();
+    }
     let wish = Wish {
         provider,
         model: record.model.as_deref(),
@@ -143,16 +160,17 @@ async fn send(
     let worker = Arc::clone(record.worker());
     let provider = key.provider.slug();
     let limit = config.timeouts.first_byte;
-    let sent = tokio::select! {
-        biased;
-        sent = worker.upstreams.send(&key.transport, request) => sent,
-        () = sleep(limit) => return Err(GatewayError::FirstByteTimeout { provider, limit }),
-        () = worker.app.drain.cutoff.cancelled() => return Err(GatewayError::Draining),
-    };
-    sent.map_err(|error| match fault.as_ref().and_then(|fault| fault.get()) {
+    let sending = worker.upstreams.send(&key.transport, request);
+    let sent = timeout(limit, sending).await;
+    let sent = sent.map_err(|_| GatewayError::FirstByteTimeout { provider, limit })?;
+    let answer = sent.map_err(|error| match fault.as_ref().and_then(|fault| fault.get()) {
         Some(fault) => *fault,
         None => send_error(&error, key),
-    })
+    })?;
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(GatewayError::InvalidAnswer { provider });
+    }
+    Ok(answer)
 }
 
 fn send_error(error: &SendError, key: &ProviderKey) -> GatewayError {
@@ -174,6 +192,10 @@ fn relay(answer: Response<Incoming>, mut record: Record, config: &Snapshot) -> R
     record.status = Some(upstream.status);
     record.first_byte = Some(record.elapsed());
     let mut headers = upstream.headers;
+    if headers.contains_key(TRANSFER_ENCODING) {
+        // Chunks say where the body ends, whatever length was declared beside them.
+        headers.remove(CONTENT_LENGTH);
+    }
     clean_response(&mut headers);
     let is_stream = is_event_stream(&headers);
     if is_stream {

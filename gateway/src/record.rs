@@ -139,7 +139,7 @@ impl Record {
     }
 
     fn log(&self, duration: Duration) {
-        self.worker.log.append(&Line {
+        self.worker.log.append_json(&Line {
             timestamp: Timestamp::now(),
             message: "request",
             request_id: &self.id,

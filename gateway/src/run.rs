@@ -10,6 +10,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use prometheus_client::metrics::counter::Counter;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -18,9 +19,10 @@ use tokio::{
 };
 
 use crate::{
-    access_log::{self, LogBuffer},
     cli::Options,
     config::{self, ConfigError, watch},
+    log_buffer::{LogBuffer, Output, Writer},
+    metrics::Metrics,
     ops, server,
     state::{App, Worker},
     upstream::Upstreams,
@@ -67,12 +69,19 @@ impl RunError {
 
 /// Runs the gateway until a signal ends it.
 ///
+/// `diagnostics_dropped` counts the lines that the diagnostics had no room for.
+///
 /// # Errors
 /// [`RunError`]; nothing is bound before the configuration was accepted.
-pub fn run(options: &Options) -> Result<(), RunError> {
+pub fn run(options: &Options, diagnostics_dropped: Counter) -> Result<(), RunError> {
     let (snapshot, digest) = config::load(&options.config_dir)?;
     let hash = snapshot.hash.clone();
-    let app = App::new(snapshot, random_prefix(), Timestamp::now());
+    let metrics = Metrics::new(diagnostics_dropped);
+    let app = App::new(snapshot, metrics, random_prefix(), Timestamp::now());
+    // The default of 1,024 descriptors holds some 500 streams; what the system allows holds more.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "cannot raise the limit on file descriptors: {error}");
+    }
     let listeners =
         server::bind(options.listen, options.workers()).map_err(|source| RunError::Bind {
             address: options.listen,
@@ -106,7 +115,9 @@ pub fn run(options: &Options) -> Result<(), RunError> {
         }
     })?;
     workers.into_iter().for_each(join);
-    log_writer.finish();
+    if !log_writer.finish() {
+        tracing::warn!("left lines of the access log behind: nobody reads standard output");
+    }
     tracing::info!("ended");
     Ok(())
 }
@@ -119,7 +130,7 @@ fn random_prefix() -> u32 {
     u32::from_le_bytes([a, b, c, d])
 }
 
-type Threads = (Vec<JoinHandle<()>>, access_log::Writer);
+type Threads = (Vec<JoinHandle<()>>, Writer);
 
 /// Starts the workers and the thread that writes their logs.
 fn start_threads(app: &Arc<App>, listeners: Vec<StdListener>) -> Result<Threads, RunError> {
@@ -138,7 +149,7 @@ fn start_threads(app: &Arc<App>, listeners: Vec<StdListener>) -> Result<Threads,
         });
         threads.push(server::start_worker(worker, listener)?);
     }
-    Ok((threads, access_log::Writer::start(logs)?))
+    Ok((threads, Writer::start(Output::Stdout, logs)?))
 }
 
 /// Serves the ops port in the background; returns where it is.
@@ -147,7 +158,7 @@ async fn start_ops(address: SocketAddr, app: &Arc<App>) -> Result<SocketAddr, Ru
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr()?;
     let router = ops::router(Arc::clone(app));
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    tokio::spawn(server::serve_ops(listener, router));
     Ok(bound)
 }
 

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use axum::Router;
 use hyper::{
     server::conn::http1,
     service::{Service as _, service_fn},
@@ -25,6 +26,7 @@ use hyper_util::{
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::Semaphore,
     time::{sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
@@ -43,6 +45,13 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// Largest request head; a longer one is a 431.
 const MAX_HEAD_BYTES: usize = 64 << 10;
+
+/// Bytes that a connection holds in either direction, for callers or providers that are slower than
+/// the other side: room for the largest head, and for writing large answers in few calls.
+pub const MAX_IO_BUFFER_BYTES: usize = 128 << 10;
+
+/// Connections to the ops port at once: probes, a scraper and a person.
+const MAX_OPS_CONNECTIONS: usize = 64;
 
 /// Silence after which the kernel asks whether a caller still exists.
 const KEEPALIVE: Duration = Duration::from_secs(60);
@@ -94,12 +103,15 @@ pub fn start_worker(worker: Arc<Worker>, listener: StdListener) -> io::Result<Jo
     thread::Builder::new()
         .name("worker".to_owned())
         .spawn(move || {
+            let _ended = worker.app.worker_ended.clone().drop_guard();
             runtime.block_on(async {
                 match TcpListener::from_std(listener) {
                     Ok(listener) => accept_all(worker, listener).await,
                     Err(error) => tracing::error!(%error, "cannot listen: {error}"),
                 }
             });
+            // A name look-up that hangs must not keep the process.
+            runtime.shutdown_background();
         })
 }
 
@@ -114,7 +126,8 @@ async fn accept_all(worker: Arc<Worker>, listener: TcpListener) {
         };
         match accepted {
             Ok(stream) => {
-                connections.spawn(serve(Arc::clone(&worker), stream));
+                let open = Open::new(&worker);
+                connections.spawn(async move { serve(&open.worker, stream).await });
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection: {error}");
@@ -151,14 +164,56 @@ async fn accept(
     listener.accept().await.map(|(stream, _)| stream)
 }
 
+/// A connection that counts as open until it is dropped.
+struct Open {
+    worker: Arc<Worker>,
+}
+
+impl Open {
+    fn new(worker: &Arc<Worker>) -> Self {
+        let connections = &worker.app.metrics.connections;
+        connections.fetch_add(1, Ordering::Relaxed);
+        Self {
+            worker: Arc::clone(worker),
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let connections = &self.worker.app.metrics.connections;
+        connections.fetch_sub(1, Ordering::Relaxed);
+        self.worker.connection_closed.notify_one();
+    }
+}
+
+/// Serves the ops port: the same limits on heads, and a bound of its own on connections, so that
+/// nobody who reaches it can use up what callers need.
+pub async fn serve_ops(listener: TcpListener, router: Router) {
+    let room = Arc::new(Semaphore::new(MAX_OPS_CONNECTIONS));
+    while let Ok(permit) = Arc::clone(&room).acquire_owned().await {
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(FIRST_HEAD_TIMEOUT)
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::spawn(async move {
+            let _permit = permit;
+            let _ = connection.await;
+        });
+    }
+}
+
 /// One connection, from its first request to its last.
-async fn serve(worker: Arc<Worker>, stream: TcpStream) {
-    let open = &worker.app.metrics.connections;
-    open.fetch_add(1, Ordering::Relaxed);
+async fn serve(worker: &Arc<Worker>, stream: TcpStream) {
     let idle = worker.app.config.load().timeouts.idle;
     if prepare(&stream, idle).is_ok() {
         let has_asked = AtomicBool::new(false);
-        let router = TowerToHyperService::new(api::router(Arc::clone(&worker)));
+        let router = TowerToHyperService::new(api::router(Arc::clone(worker)));
         let service = service_fn(|request| {
             has_asked.store(true, Ordering::Relaxed);
             router.call(request)
@@ -167,6 +222,7 @@ async fn serve(worker: Arc<Worker>, stream: TcpStream) {
             .timer(TokioTimer::new())
             .header_read_timeout(KEEP_ALIVE_TIMEOUT)
             .max_header_size(MAX_HEAD_BYTES)
+            .max_buf_size(MAX_IO_BUFFER_BYTES)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         // A connection that a caller broke is no fault of ours; its requests are on record.
@@ -180,8 +236,6 @@ async fn serve(worker: Arc<Worker>, stream: TcpStream) {
             () = first_head_timeout(&has_asked) => Ok(()),
         };
     }
-    open.fetch_sub(1, Ordering::Relaxed);
-    worker.connection_closed.notify_one();
 }
 
 /// Ends when a new connection has not asked for anything in time.

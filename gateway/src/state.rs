@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    access_log::LogBuffer, config::Snapshot, error::GatewayError, metrics::Metrics,
+    config::Snapshot, error::GatewayError, log_buffer::LogBuffer, metrics::Metrics,
     upstream::Upstreams,
 };
 
@@ -84,8 +84,7 @@ pub struct Worker {
 
 impl App {
     /// The state of a process that starts with this configuration.
-    pub fn new(config: Snapshot, id_prefix: u32, now: Timestamp) -> Arc<Self> {
-        let metrics = Metrics::new();
+    pub fn new(config: Snapshot, metrics: Metrics, id_prefix: u32, now: Timestamp) -> Arc<Self> {
         metrics.set_config_hash(&config.hash);
         let in_flight = Arc::clone(&metrics.in_flight);
         let buffered_bytes = Arc::clone(&metrics.buffered_bytes);

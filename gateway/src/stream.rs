@@ -121,10 +121,7 @@ impl Relay {
     fn take_end(&mut self) -> Polled {
         let is_cut = self.kind == Kind::Events
             && self.record.status.is_some_and(|status| status.is_success())
-            && self
-                .meter
-                .as_ref()
-                .is_some_and(|meter| !meter.is_complete());
+            && self.meter.as_ref().is_some_and(|meter| !meter.may_end());
         if is_cut {
             return self.fail(GatewayError::StreamCut {
                 provider: self.record.provider(),
@@ -132,17 +129,6 @@ impl Relay {
         }
         self.end(Outcome::Answered);
         Poll::Ready(None)
-    }
-
-    /// The connection broke off; a stream that has said its last word lacks nothing.
-    fn take_cut(&mut self) -> Polled {
-        let is_whole = |meter: &Meter| meter.is_complete() && meter.is_between_frames();
-        if self.kind == Kind::Events && self.meter.as_ref().is_some_and(is_whole) {
-            self.end(Outcome::Answered);
-            return Poll::Ready(None);
-        }
-        let provider = self.record.provider();
-        self.fail(GatewayError::StreamCut { provider })
     }
 
     fn end(&mut self, outcome: Outcome) {
@@ -154,7 +140,13 @@ impl Relay {
 
     /// Ends the answer with an error: as the dialect's event where one fits, else by breaking off
     /// the connection, which no client takes for an end.
+    ///
+    /// A stream that has said its last word lacks nothing, whatever becomes of its connection.
     fn fail(&mut self, error: GatewayError) -> Polled {
+        if self.has_said_all() {
+            self.end(Outcome::Answered);
+            return Poll::Ready(None);
+        }
         self.end(Outcome::Failed(error));
         tracing::warn!(
             request.id = self.record.id(),
@@ -172,6 +164,11 @@ impl Relay {
             }
             _ => Poll::Ready(Some(Err(error.into()))),
         }
+    }
+
+    fn has_said_all(&self) -> bool {
+        let is_whole = |meter: &Meter| meter.is_ended() && meter.is_between_frames();
+        self.kind == Kind::Events && self.meter.as_ref().is_some_and(is_whole)
     }
 
     /// While the provider is silent: pings, time limits, and the end of a drain.
@@ -240,7 +237,7 @@ impl Relay {
         }
         self.last_ping = now;
         match &self.meter {
-            Some(meter) if meter.is_between_frames() => {
+            Some(meter) if meter.is_between_frames() && !meter.is_ended() => {
                 Poll::Ready(Some(Ok(Frame::data(ping(self.record.dialect)))))
             }
             _ => Poll::Pending,
@@ -266,7 +263,10 @@ impl Body for Relay {
         }
         match Pin::new(&mut self.upstream).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => self.take_frame(frame),
-            Poll::Ready(Some(Err(_))) => self.take_cut(),
+            Poll::Ready(Some(Err(_))) => {
+                let provider = self.record.provider();
+                self.fail(GatewayError::StreamCut { provider })
+            }
             Poll::Ready(None) => self.take_end(),
             Poll::Pending => self.wait(context),
         }

@@ -20,7 +20,7 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject as _},
 };
 
-use crate::{body::UpstreamBody, config::snapshot::Transport};
+use crate::{body::UpstreamBody, config::snapshot::Transport, server::MAX_IO_BUFFER_BYTES};
 
 mod connector;
 
@@ -36,6 +36,9 @@ const POOL_IDLE: Duration = Duration::from_secs(30);
 /// Silence after which the kernel asks whether a provider still exists; it also keeps a thinking
 /// provider's connection alive in address translation on the way.
 const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// How long a provider may take in nothing of a request before its connection is given up.
+const STALL: Duration = Duration::from_secs(60);
 
 /// Different transports that one worker keeps pools for; the oldest goes first.
 const MAX_POOLS: usize = 64;
@@ -113,6 +116,7 @@ fn build_pool(transport: &Transport) -> Pool {
     let mut http = HttpConnector::new_with_resolver(resolver);
     http.set_nodelay(true);
     http.set_keepalive(Some(KEEPALIVE));
+    http.set_tcp_user_timeout(Some(STALL));
     http.enforce_http(false);
     let https = hyper_rustls::HttpsConnectorBuilder::new()
         .with_tls_config(tls_config(transport.ca_bundle.as_deref()))
@@ -123,6 +127,7 @@ fn build_pool(transport: &Transport) -> Pool {
         .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
         .pool_idle_timeout(POOL_IDLE)
         .pool_timer(TokioTimer::new())
+        .http1_max_buf_size(MAX_IO_BUFFER_BYTES)
         .build(TimedConnector::new(https, transport.connect_timeout))
 }
 

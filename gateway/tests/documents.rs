@@ -38,7 +38,7 @@ fn first_cells(page: &str) -> BTreeSet<String> {
 
 /// The exposition once each metric has counted something; before, a family shows nothing.
 fn exposition() -> String {
-    let metrics = Metrics::new();
+    let metrics = Metrics::new(Default::default());
     let labels = RequestLabels {
         operation: "chat_completions",
         provider: "openai",

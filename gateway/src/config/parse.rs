@@ -1,7 +1,7 @@
 //! From the bytes of a configuration to a snapshot, or to the field that is wrong.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -73,19 +73,22 @@ fn expectation(message: &str) -> String {
     format!("expected {what} at line {place}")
 }
 
-/// The files that hold the provider keys, each once.
-pub(super) fn secret_files(config: &GatewayConfig) -> Result<BTreeSet<String>, ConfigError> {
+/// The files that hold the provider keys, each once, with the field that names it.
+pub(super) fn secret_files(
+    config: &GatewayConfig,
+) -> Result<BTreeMap<String, String>, ConfigError> {
     let keys = config.provider_keys.iter().enumerate();
     keys.map(|(index, key)| {
+        let field = format!("providerKeys[{index}].credential.file");
         let file = &key.credential.file;
         let is_plain = !file.is_empty()
             && file.split('/').all(|part| !matches!(part, "" | "." | ".."))
             && !file.contains('\0');
         if is_plain {
-            Ok(file.clone())
+            Ok((file.clone(), field))
         } else {
             Err(check_failed(
-                format!("providerKeys[{index}].credential.file"),
+                field,
                 "must be a path inside the configuration directory, such as keys/openai",
             ))
         }
@@ -111,6 +114,7 @@ pub(super) fn snapshot(files: &Files) -> Result<Snapshot, ConfigError> {
     let keys = provider_keys(&config, files, &transport)?;
     Ok(Snapshot {
         hash: hexadecimal(&Sha256::digest(&files.config)),
+        is_indexed: files.index.is_some(),
         client_keys: config.auth.client_keys,
         model_rules: model_rules(&config, &keys)?,
         keys,

@@ -14,6 +14,8 @@ pub struct Snapshot {
     /// SHA-256 of `gateway.json` in hexadecimal. Key material never enters it; a key's `version`
     /// does.
     pub hash: String,
+    /// Whether the set of files came with an index that all of it matches.
+    pub is_indexed: bool,
     /// Whether callers need a client key.
     pub client_keys: ClientKeys,
     /// The provider keys, a provider's default first.

@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{ConfigError, Files, FilesDigest, read_files, resolve};
+use super::{ConfigError, Files, FilesDigest, Snapshot, read_files, resolve};
 use crate::state::App;
 
 /// Time between two looks.
@@ -46,7 +46,10 @@ pub async fn follow(app: Arc<App>, directory: PathBuf, loaded: FilesDigest) {
 
 fn take_in(app: &App, files: Result<Files, ConfigError>) {
     let now = Timestamp::now();
-    match files.and_then(|files| files.parse()) {
+    match files
+        .and_then(|files| files.parse())
+        .and_then(|config| keep_index(app, config))
+    {
         Ok(config) => {
             tracing::info!(config.hash = %config.hash, "took in configuration {}", config.hash);
             app.accept_config(config, now);
@@ -56,4 +59,13 @@ fn take_in(app: &App, files: Result<Files, ConfigError>) {
             app.reject_config(error.to_string(), now);
         }
     }
+}
+
+/// Refuses a set without an index where the one in force had one: half of a new set must not be
+/// taken in because the other half, with the index, is missing.
+fn keep_index(app: &App, config: Snapshot) -> Result<Snapshot, ConfigError> {
+    if app.config.load().is_indexed && !config.is_indexed {
+        return Err(ConfigError::LoseIndex);
+    }
+    Ok(config)
 }

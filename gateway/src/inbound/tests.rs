@@ -77,6 +77,17 @@ fn only_listed_paths_pass_through() {
 }
 
 #[test]
+fn only_methods_of_an_api_pass_through() {
+    for method in ["CONNECT", "TRACE", "PURGE"] {
+        let allow = PASSTHROUGH_ALLOW;
+        assert_eq!(
+            operation(method, "/v1/files"),
+            Err(GatewayError::MethodNotAllowed { allow })
+        );
+    }
+}
+
+#[test]
 fn other_methods_are_told_what_the_path_takes() {
     let allow = |allow| Err(GatewayError::MethodNotAllowed { allow });
     assert_eq!(operation("GET", "/v1/chat/completions"), allow("POST"));
@@ -107,6 +118,12 @@ fn paths_that_a_provider_could_read_otherwise_are_refused() {
         "/v1/files/./a",
         "/v1/responses/..",
         "/v1/files/",
+        "/v1/files/..;/organization",
+        "/v1/files/%252e%252e%252forganization",
+        "/v1/files/a%00",
+        "/v1/files/a%0d%0ab",
+        "/v1/models/%2F",
+        "/v1/models/x%2F%2Ffiles",
     ] {
         assert_eq!(
             operation("GET", uri),

@@ -15,7 +15,7 @@ fn check(meter: fn() -> Meter, text: &str, usage: Option<TokenUsage>, is_complet
         let meter = follow(meter(), text, piece_bytes);
         assert_eq!(meter.usage(), usage, "{text} in pieces of {piece_bytes}");
         assert_eq!(
-            meter.is_complete(),
+            meter.may_end(),
             is_complete,
             "{text} in pieces of {piece_bytes}"
         );
@@ -75,6 +75,19 @@ fn chat_streams_end_with_done_or_a_finish_reason() {
     check(chat, &format!("{first}\n\ndata:[DONE]\n\n"), None, true);
     check(chat, "data: [DONE\n\n", None, false);
     check(chat, "data: [DONE]x\n\n", None, false);
+}
+
+#[test]
+fn a_finish_reason_ends_a_chat_only_where_no_choice_goes_on() {
+    let chunk = |reason: &str| {
+        format!("data: {{\"choices\":[{{\"delta\":{{}},\"finish_reason\":{reason}}}]}}\n\n")
+    };
+    let (open, done) = (chunk("null"), chunk("\"stop\""));
+    check(chat, &format!("{open}{done}"), None, true);
+    check(chat, &format!("{done}{open}"), None, false);
+    check(chat, &chunk("\"\""), None, false);
+    assert!(!follow(chat(), &done, 9).is_ended());
+    assert!(follow(chat(), &format!("{done}data: [DONE]\n\n"), 9).is_ended());
 }
 
 #[test]

@@ -49,6 +49,7 @@ fn config(providers: &[&str]) -> Snapshot {
     ];
     Snapshot {
         hash: String::new(),
+        is_indexed: false,
         client_keys: ClientKeys::Optional,
         model_rules: rules
             .into_iter()

@@ -34,9 +34,10 @@ impl TokenUsage {
             }
             Dialect::OpenAiChat | Dialect::OpenAiResponses => {
                 let usage: openai::usage::Usage = serde_json::from_slice(json).ok()?;
-                usage
-                    .prompt_tokens
-                    .map(|total| self.with_openai(total, usage))
+                let input = usage.prompt_tokens.or(usage.input_tokens);
+                let output = usage.completion_tokens.or(usage.output_tokens);
+                (input.is_some() || output.is_some())
+                    .then(|| self.with_openai(usage, input, output))
             }
         }
     }
@@ -54,17 +55,26 @@ impl TokenUsage {
         }
     }
 
-    fn with_openai(self, total: u64, usage: openai::usage::Usage) -> Self {
-        let input = usage.prompt_tokens_details.unwrap_or_default();
-        let output = usage.completion_tokens_details.unwrap_or_default();
-        let cache_read = input.cached_tokens.unwrap_or(self.cache_read);
-        let cache_write = input.cache_write_tokens.unwrap_or(self.cache_write);
+    fn with_openai(
+        self,
+        usage: openai::usage::Usage,
+        input: Option<u64>,
+        output: Option<u64>,
+    ) -> Self {
+        let inputs = usage.prompt_tokens_details.or(usage.input_tokens_details);
+        let outputs = usage
+            .completion_tokens_details
+            .or(usage.output_tokens_details);
+        let (inputs, outputs) = (inputs.unwrap_or_default(), outputs.unwrap_or_default());
+        let cache_read = inputs.cached_tokens.unwrap_or(self.cache_read);
+        let cache_write = inputs.cache_write_tokens.unwrap_or(self.cache_write);
+        let fresh = |all: u64| all.saturating_sub(cache_read).saturating_sub(cache_write);
         Self {
-            input: total.saturating_sub(cache_read).saturating_sub(cache_write),
-            output: usage.completion_tokens.unwrap_or(self.output),
+            input: input.map_or(self.input, fresh),
+            output: output.unwrap_or(self.output),
             cache_read,
             cache_write,
-            reasoning: output.reasoning_tokens.unwrap_or(self.reasoning),
+            reasoning: outputs.reasoning_tokens.unwrap_or(self.reasoning),
         }
     }
 }
@@ -131,6 +141,18 @@ mod tests {
                 ..TokenUsage::default()
             })
         );
+    }
+
+    #[test]
+    fn servers_that_send_both_spellings_are_understood() {
+        let both =
+            r#"{"prompt_tokens":8,"input_tokens":8,"completion_tokens":2,"output_tokens":2}"#;
+        let expected = TokenUsage {
+            input: 8,
+            output: 2,
+            ..TokenUsage::default()
+        };
+        assert_eq!(read(Dialect::OpenAiChat, both), Some(expected));
     }
 
     #[test]

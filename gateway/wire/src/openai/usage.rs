@@ -6,21 +6,26 @@
 
 use serde::Deserialize;
 
-/// The union of both spellings; absent fields stay `None`.
+/// Both spellings: chat's `prompt_tokens` and `completion_tokens`, Responses' `input_tokens` and
+/// `output_tokens`. Absent fields stay `None`; some servers send both.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 pub struct Usage {
-    /// Tokens in, cached ones included. Responses says `input_tokens`.
-    #[serde(alias = "input_tokens")]
+    /// Tokens in, cached ones included.
     pub prompt_tokens: Option<u64>,
-    /// Tokens out, reasoning included. Responses says `output_tokens`.
-    #[serde(alias = "output_tokens")]
+    /// The same in Responses.
+    pub input_tokens: Option<u64>,
+    /// Tokens out, reasoning included.
     pub completion_tokens: Option<u64>,
+    /// The same in Responses.
+    pub output_tokens: Option<u64>,
     /// What of the input was cached.
-    #[serde(alias = "input_tokens_details")]
     pub prompt_tokens_details: Option<InputDetails>,
+    /// The same in Responses.
+    pub input_tokens_details: Option<InputDetails>,
     /// What of the output was reasoning.
-    #[serde(alias = "output_tokens_details")]
     pub completion_tokens_details: Option<OutputDetails>,
+    /// The same in Responses.
+    pub output_tokens_details: Option<OutputDetails>,
 }
 
 /// Shares of the input.
