@@ -191,6 +191,7 @@ fn check_memory(gateway: &Gateway) -> Result<u64> {
 #[tokio::test]
 async fn r21_large_uploads_at_once_take_bounded_memory() -> Result<()> {
     const UPLOADS: usize = 200;
+    const QUIET_LOOKS: u32 = 10;
     let provider = RawProvider::start().await?;
     let gateway = start_gateway(&Config::for_provider(&provider.url()), &[]).await?;
     // More than the kernel takes in while the provider does not read.
@@ -200,13 +201,18 @@ async fn r21_large_uploads_at_once_take_bounded_memory() -> Result<()> {
     let local = tokio::task::LocalSet::new();
     local.spawn_local(sink(provider, Arc::clone(&is_open)));
     let open_when_full = async {
-        // All are connected, and what is not turned away waits for the provider.
+        // All have begun or were turned away, and what is held no longer moves: it waits for the
+        // provider.
+        let (mut last, mut looks) = (0, 0);
         let is_full = async || {
             let metrics = gateway.ops().metrics().await.ok()?;
             let held = find_metric(&metrics, "request_buffer_bytes");
+            let in_flight = find_metric(&metrics, "requests_in_flight");
             let turned_away =
                 find_metric(&metrics, "failures_total{reason=\"out_of_body_budget\"}");
-            (held + turned_away * (1 << 20) >= (UPLOADS as u64) << 20).then_some(())
+            looks = if held == last { looks + 1 } else { 0 };
+            last = held;
+            (in_flight + turned_away >= UPLOADS as u64 && looks >= QUIET_LOOKS).then_some(())
         };
         let full = wait::until("every upload to begin", 3 * LIMIT, is_full).await;
         is_open.store(true, Ordering::Relaxed);

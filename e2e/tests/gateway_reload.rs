@@ -79,12 +79,12 @@ const SPOILINGS: [Spoiling; 16] = [
             Ok(fs::remove_file(dir.join("keys/openai"))
                 .and(fs::create_dir(dir.join("keys/openai")))?)
         },
-        "keys/openai",
+        "providerKeys[0].credential.file",
     ),
     spoiling(
         "no key file",
         |dir| Ok(fs::remove_file(dir.join("keys/anthropic"))?),
-        "keys/anthropic",
+        "providerKeys[1].credential.file",
     ),
     spoiling(
         "an empty key file",

@@ -188,7 +188,7 @@ fn wildcards_stand_for_any_characters() {
         ("*-mini", "gpt-4o-minis", false),
         ("a*b*c", "a-b-b-c", true),
         ("a*b*c", "a-c-b", false),
-        ("on*no", "ono", false),
+        ("ab*bc", "abc", false),
         ("**x", "yx", true),
     ] {
         assert_eq!(
