@@ -187,17 +187,25 @@ async fn relay(
     gateway.set_nodelay(true)?;
     let (from_client, to_client) = client.into_split();
     let (from_gateway, to_gateway) = gateway.into_split();
-    let asking = relay_requests(from_client, to_gateway, recordings, recording);
-    let answering = relay_answers(from_gateway, to_client, recording);
+    let asking = relay_direction(from_client, to_gateway, |read| {
+        let order = recordings.reads.fetch_add(1, Ordering::Relaxed);
+        let mut recording = lock(recording);
+        let start = recording.to_gateway.len();
+        recording.reads.push((start, order));
+        recording.to_gateway.extend_from_slice(read);
+    });
+    let answering = relay_direction(from_gateway, to_client, |read| {
+        lock(recording).to_client.extend_from_slice(read);
+    });
     tokio::try_join!(asking, answering)?;
     Ok(())
 }
 
-async fn relay_requests(
+/// Passes one direction on to its end; `record` sees each piece before the other side does.
+async fn relay_direction(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    recordings: &Recordings,
-    recording: &Mutex<Recording>,
+    record: impl Fn(&[u8]),
 ) -> Result<()> {
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
@@ -207,31 +215,7 @@ async fn relay_requests(
             to.shutdown().await?;
             return Ok(());
         }
-        let order = recordings.reads.fetch_add(1, Ordering::Relaxed);
-        {
-            let mut recording = lock(recording);
-            let start = recording.to_gateway.len();
-            recording.reads.push((start, order));
-            recording.to_gateway.extend_from_slice(read);
-        }
-        to.write_all(read).await?;
-    }
-}
-
-async fn relay_answers(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    recording: &Mutex<Recording>,
-) -> Result<()> {
-    let mut buffer = vec![0; BUFFER_BYTES];
-    loop {
-        let length = from.read(&mut buffer).await?;
-        let read = buffer.get(..length).unwrap_or_default();
-        if read.is_empty() {
-            to.shutdown().await?;
-            return Ok(());
-        }
-        lock(recording).to_client.extend_from_slice(read);
+        record(read);
         to.write_all(read).await?;
     }
 }

@@ -155,7 +155,7 @@ const fn row(
 /// [`GatewayError::WebSocket`], [`GatewayError::UnsafePath`], [`GatewayError::UnknownPath`] or
 /// [`GatewayError::MethodNotAllowed`].
 pub fn read(parts: &Parts, passthrough_paths: &[String]) -> Result<Inbound, GatewayError> {
-    if parts.headers.contains_key(UPGRADE) && is_websocket(&parts.headers) {
+    if is_websocket(&parts.headers) {
         return Err(GatewayError::WebSocket);
     }
     let full = parts.uri.path();
