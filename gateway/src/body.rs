@@ -297,7 +297,7 @@ impl Rest {
     }
 
     fn fail(&self, error: GatewayError) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let error = *self.fault.get_or_init(|| error);
+        let error = self.fault.get_or_init(|| error).clone();
         Poll::Ready(Some(Err(error.into())))
     }
 }

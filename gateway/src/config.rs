@@ -9,7 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyray_wire::gateway_config::{CONFIG_FILE, GatewayConfig, INDEX_FILE};
+use anyray_wire::gateway_config::{
+    CONFIG_FILE, FieldError, GatewayConfig, INDEX_FILE, MAX_FILE_BYTES,
+};
 use secrecy::{ExposeSecret as _, SecretSlice};
 use sha2::{Digest as _, Sha256};
 
@@ -18,9 +20,6 @@ pub mod snapshot;
 pub mod watch;
 
 pub use snapshot::Snapshot;
-
-/// Largest file that is read from the directory, in bytes: the size limit of Kubernetes' objects.
-const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Why a configuration was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +69,13 @@ pub enum ConfigError {
         /// Relative to the directory.
         file: String,
     },
+}
+
+impl From<FieldError> for ConfigError {
+    fn from(error: FieldError) -> Self {
+        let FieldError { field, message } = error;
+        Self::CheckField { field, message }
+    }
 }
 
 /// The bytes of one configuration, before any of it is understood.

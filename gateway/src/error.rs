@@ -3,7 +3,7 @@
 //! One variant per failed step. This is the one place that turns a failure into a status, a code
 //! and a text; `pipeline` logs it and answers in the caller's dialect.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyray_wire::{Dialect, error::ErrorDetail};
 use http::StatusCode;
@@ -11,7 +11,7 @@ use http::StatusCode;
 use crate::provider;
 
 /// Why a request was not served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GatewayError {
     /// The path is none of ours.
     #[error(
@@ -62,6 +62,14 @@ pub enum GatewayError {
     NoProviderKey {
         /// Slug of the provider that was chosen.
         provider: &'static str,
+    },
+    /// The provider key that would serve the request has no credential.
+    #[error(
+        "the provider key {name} has no credential at present; it may be suspended, or its secret missing: give it one, or use another provider key"
+    )]
+    NoCredential {
+        /// Name of the provider key.
+        name: Arc<str>,
     },
     /// The request's body is compressed.
     #[error("compressed request bodies are not accepted; send the body without content-encoding")]
@@ -153,7 +161,7 @@ pub enum GatewayError {
 
 impl GatewayError {
     /// The HTTP status of the answer.
-    pub fn status(self) -> StatusCode {
+    pub fn status(&self) -> StatusCode {
         match self {
             Self::UnsafePath
             | Self::DuplicateCredential { .. }
@@ -165,7 +173,7 @@ impl GatewayError {
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::EncodedBody => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NoProviderKey { .. } => StatusCode::FAILED_DEPENDENCY,
+            Self::NoProviderKey { .. } | Self::NoCredential { .. } => StatusCode::FAILED_DEPENDENCY,
             Self::WebSocket => StatusCode::UPGRADE_REQUIRED,
             Self::Unreachable { .. }
             | Self::EgressRefused { .. }
@@ -183,7 +191,7 @@ impl GatewayError {
     }
 
     /// The machine-readable code, also the `reason` of logs and metrics.
-    pub fn code(self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::UnknownPath => "unknown_path",
             Self::MethodNotAllowed { .. } => "method_not_allowed",
@@ -193,6 +201,7 @@ impl GatewayError {
             Self::UnknownProvider => "unknown_provider",
             Self::DialectNotSpoken { .. } => "dialect_not_spoken",
             Self::NoProviderKey { .. } => "provider_key_missing",
+            Self::NoCredential { .. } => "provider_credential_missing",
             Self::EncodedBody => "encoded_body",
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::BodyTimeout => "body_timeout",
@@ -213,13 +222,13 @@ impl GatewayError {
     }
 
     /// Whether a later try may succeed, for `retry-after` and `x-should-retry`.
-    pub fn is_retryable(self) -> bool {
+    pub fn is_retryable(&self) -> bool {
         self.status().is_server_error() && !matches!(self, Self::EgressRefused { .. })
-            || self == Self::BodyTimeout
+            || *self == Self::BodyTimeout
     }
 
     /// Hands the error to `write` in the shape that bodies and stream ends are made from.
-    pub fn describe<T>(self, request_id: &str, write: impl FnOnce(&ErrorDetail<'_>) -> T) -> T {
+    pub fn describe<T>(&self, request_id: &str, write: impl FnOnce(&ErrorDetail<'_>) -> T) -> T {
         write(&ErrorDetail {
             status: self.status().as_u16(),
             code: self.code(),

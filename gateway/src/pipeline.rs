@@ -164,7 +164,7 @@ async fn send(
     let sent = timeout(limit, sending).await;
     let sent = sent.map_err(|_| GatewayError::FirstByteTimeout { provider, limit })?;
     let answer = sent.map_err(|error| match fault.as_ref().and_then(|fault| fault.get()) {
-        Some(fault) => *fault,
+        Some(fault) => fault.clone(),
         None => send_error(&error, key),
     })?;
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -213,7 +213,6 @@ fn relay(answer: Response<Incoming>, mut record: Record, config: &Snapshot) -> R
 fn refuse(error: GatewayError, mut record: Record) -> Response<Body> {
     let status = error.status();
     record.status = Some(status);
-    record.set_outcome(Outcome::Failed(error));
     if status.is_server_error() {
         tracing::warn!(
             request.id = record.id(),
@@ -245,6 +244,7 @@ fn refuse(error: GatewayError, mut record: Record) -> Response<Body> {
         _ => {}
     }
     finish_head(headers, &record);
+    record.set_outcome(Outcome::Failed(error));
     response
 }
 

@@ -20,7 +20,7 @@ use crate::{
 const MAX_MODEL_BYTES: usize = 128;
 
 /// How a request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The caller got all of an answer, be it an error of the provider.
     Answered,
@@ -123,7 +123,7 @@ impl Record {
         };
         let first_byte = self.first_byte.map(|first_byte| first_byte.as_secs_f64());
         metrics.request(labels, duration.as_secs_f64(), first_byte);
-        if let Outcome::Failed(error) = self.outcome {
+        if let Outcome::Failed(error) = &self.outcome {
             metrics.failure(error.code());
         }
         match self.usage {
@@ -152,7 +152,7 @@ impl Record {
                 .filter(|name| !name.is_empty()),
             model: self.model.as_deref().filter(|model| is_model_name(model)),
             status: self.status.map_or(0, |status| status.as_u16()),
-            outcome: match self.outcome {
+            outcome: match &self.outcome {
                 Outcome::Answered => "ok",
                 Outcome::Failed(error) => error.code(),
                 Outcome::ClientGone => "client_gone",

@@ -35,7 +35,9 @@ pub struct Wish<'a> {
 /// Chooses the target: by `x-anyray-provider`, else by model rule, else by the path's own API.
 ///
 /// # Errors
-/// [`GatewayError::DialectNotSpoken`] or [`GatewayError::NoProviderKey`].
+/// [`GatewayError::DialectNotSpoken`], [`GatewayError::NoProviderKey`], or
+/// [`GatewayError::NoCredential`]: a key of ours that has no credential at present is not replaced
+/// by the caller's own.
 pub fn plan(inbound: &Inbound, wish: Wish<'_>, config: &Snapshot) -> Result<Target, GatewayError> {
     let wanted = wish.provider;
     let rule = wish
@@ -46,7 +48,11 @@ pub fn plan(inbound: &Inbound, wish: Wish<'_>, config: &Snapshot) -> Result<Targ
         .or(wanted)
         .unwrap_or_else(|| provider::native(inbound.dialect));
     check_dialect(inbound, provider)?;
-    if let Some(key) = rule.or_else(|| find_key(provider, config)) {
+    if let Some(key) = rule.or_else(|| find_default_key(provider, config)) {
+        if key.secret.is_none() {
+            let name = key.name.as_str().into();
+            return Err(GatewayError::NoCredential { name });
+        }
         return Ok(Target {
             key: Arc::clone(key),
             caller_credential: None,
@@ -80,11 +86,18 @@ fn find_rule<'c>(
         .map(|rule| &rule.key)
 }
 
-fn find_key<'c>(provider: &dyn Provider, config: &'c Snapshot) -> Option<&'c Arc<ProviderKey>> {
-    config
-        .keys
-        .iter()
-        .find(|key| key.provider.slug() == provider.slug())
+/// The provider's first key with a secret; its first one, where none has.
+fn find_default_key<'c>(
+    provider: &dyn Provider,
+    config: &'c Snapshot,
+) -> Option<&'c Arc<ProviderKey>> {
+    let keys = || {
+        let is_of_provider = |key: &&Arc<ProviderKey>| key.provider.slug() == provider.slug();
+        config.keys.iter().filter(is_of_provider)
+    };
+    keys()
+        .find(|key| key.secret.is_some())
+        .or_else(|| keys().next())
 }
 
 /// A listed pass-through path goes where the caller says; all else must be spoken there.

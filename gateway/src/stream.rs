@@ -147,7 +147,7 @@ impl Relay {
             self.end(Outcome::Answered);
             return Poll::Ready(None);
         }
-        self.end(Outcome::Failed(error));
+        self.end(Outcome::Failed(error.clone()));
         tracing::warn!(
             request.id = self.record.id(),
             reason = error.code(),

@@ -25,7 +25,8 @@ fn lay_out(file: &Path, directory: &Path) {
     fs::write(directory.join(CONFIG_FILE), &text).expect("copy the configuration");
     let config: GatewayConfig = serde_json::from_slice(&text).expect("fits the schema");
     for key in &config.provider_keys {
-        let path = directory.join(&key.credential.file);
+        let credential = key.credential.as_ref().expect("a credential");
+        let path = directory.join(&credential.file);
         fs::create_dir_all(path.parent().expect("a folder")).expect("create the folder of keys");
         fs::write(path, "any-key\n").expect("write a key");
     }

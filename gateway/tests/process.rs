@@ -24,11 +24,13 @@ use tempfile::TempDir;
 /// Longest wait for any answer.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A provider that nobody can reach: port 1 of loopback refuses.
+/// A provider that nobody can reach, because port 1 of loopback refuses, and a key of another one
+/// that has no credential.
 const CONFIG: &str = r#"{"schemaVersion":1,"auth":{"clientKeys":"Optional"},
     "egress":{"allowPrivateAddresses":true},
     "providerKeys":[{"name":"a","provider":"openai","credential":{"file":"key"},
-    "endpoint":{"url":"http://127.0.0.1:1/v1","allowInsecure":true}}]}"#;
+    "endpoint":{"url":"http://127.0.0.1:1/v1","allowInsecure":true}},
+    {"name":"suspended","provider":"anthropic"}]}"#;
 
 const REFUSED: &str = "POST /v1/embeddings HTTP/1.1\r\nhost: gw\r\ncontent-length: 2\r\n\r\n{}";
 
@@ -140,6 +142,20 @@ fn a_dead_reader_of_diagnostics_is_no_reason_to_end() {
     let mut gateway = Gateway::start();
     drop(gateway.stderr.take());
     gateway.warn_and_ask();
+}
+
+#[test]
+fn a_key_without_a_credential_is_a_424_that_names_it_whatever_the_caller_brings() {
+    let gateway = Gateway::start();
+    for own in ["", "x-api-key: sk-own\r\n"] {
+        let request =
+            format!("POST /v1/messages HTTP/1.1\r\nhost: gw\r\n{own}content-length: 2\r\n\r\n{{}}");
+        let answer = gateway.ask(&mut gateway.connect(), &request);
+        assert!(answer.starts_with("HTTP/1.1 424"), "{answer}");
+        assert!(answer.contains(r#"{"type":"error","error":{"#), "{answer}");
+        let message = "the provider key suspended has no credential at present";
+        assert!(answer.contains(message), "{answer}");
+    }
 }
 
 /// Row R21 of the reliability catalogue.

@@ -7,10 +7,9 @@ use std::{
 };
 
 use anyray_wire::gateway_config::{
-    self, CONFIG_FILE, Endpoint, GatewayConfig, INDEX_FILE, Index, SCHEMA_VERSION,
+    self, CONFIG_FILE, Credential, Endpoint, GatewayConfig, INDEX_FILE, Index, SCHEMA_VERSION,
+    api_key, check, egress::EgressRule, endpoint,
 };
-use http::{HeaderValue, Uri, uri::Scheme};
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -19,16 +18,7 @@ use super::{
     ConfigError, Files,
     snapshot::{ModelRule, ProviderKey, Snapshot, Timeouts, Transport},
 };
-use crate::{
-    egress::Egress,
-    provider::{self, Provider},
-};
-
-/// Longest name, as Kubernetes has it.
-const MAX_NAME_LENGTH: usize = 253;
-
-/// Longest time limit: a day. Beyond it a number was surely meant in another unit.
-const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+use crate::provider::{self, Provider};
 
 /// Parses JSON strictly and names the field that is wrong.
 pub(super) fn json<T: DeserializeOwned>(
@@ -78,22 +68,14 @@ pub(super) fn secret_files(
     config: &GatewayConfig,
 ) -> Result<BTreeMap<String, String>, ConfigError> {
     let keys = config.provider_keys.iter().enumerate();
-    keys.map(|(index, key)| {
-        let field = format!("providerKeys[{index}].credential.file");
-        let file = &key.credential.file;
-        let is_plain = !file.is_empty()
-            && file.split('/').all(|part| !matches!(part, "" | "." | ".."))
-            && !file.contains('\0');
-        if is_plain {
-            Ok((file.clone(), field))
-        } else {
-            Err(check_failed(
-                field,
-                "must be a path inside the configuration directory, such as keys/openai",
-            ))
-        }
-    })
-    .collect()
+    let credentials = keys.filter_map(|(index, key)| Some((index, key.credential.as_ref()?)));
+    credentials
+        .map(|(index, credential)| {
+            let at = format!("providerKeys[{index}].credential");
+            check::credential_file(&credential.file).map_err(|error| error.under(&at))?;
+            Ok((credential.file.clone(), format!("{at}.file")))
+        })
+        .collect()
 }
 
 /// Checks all of a configuration and resolves it.
@@ -104,12 +86,13 @@ pub(super) fn snapshot(files: &Files) -> Result<Snapshot, ConfigError> {
         return Err(check_failed("schemaVersion", &message));
     }
     check_digests(files)?;
-    check_limits(&config.limits)?;
-    let timeouts = timeouts(&config.timeouts)?;
+    check::limits(&config.limits).map_err(|error| error.under("limits"))?;
+    check::timeouts(&config.timeouts).map_err(|error| error.under("timeouts"))?;
+    let egress = EgressRule::from_config(&config.egress).map_err(|error| error.under("egress"))?;
     let transport = Transport {
         ca_bundle: None,
-        egress: Arc::new(egress(&config.egress)?),
-        connect_timeout: timeout("connectMs", config.timeouts.connect_ms)?,
+        egress: Arc::new(egress),
+        connect_timeout: Duration::from_millis(config.timeouts.connect_ms),
     };
     let keys = provider_keys(&config, files, &transport)?;
     Ok(Snapshot {
@@ -121,7 +104,7 @@ pub(super) fn snapshot(files: &Files) -> Result<Snapshot, ConfigError> {
         public_endpoints: public_endpoints(&transport)?,
         passthrough_paths: passthrough_paths(config.passthrough_paths)?,
         limits: config.limits,
-        timeouts,
+        timeouts: timeouts(&config.timeouts),
         access_log: config.access_log,
     })
 }
@@ -156,64 +139,20 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn check_limits(limits: &gateway_config::Limits) -> Result<(), ConfigError> {
-    let zero = |name: &str| check_failed(format!("limits.{name}"), "must be at least 1");
-    match limits {
-        limits if limits.max_body_bytes == 0 => Err(zero("maxBodyBytes")),
-        limits if limits.max_buffered_bytes == 0 => Err(zero("maxBufferedBytes")),
-        limits if limits.max_concurrent_requests == 0 => Err(zero("maxConcurrentRequests")),
-        limits if limits.max_connections == 0 => Err(zero("maxConnections")),
-        _ => Ok(()),
+fn timeouts(config: &gateway_config::Timeouts) -> Timeouts {
+    Timeouts {
+        first_byte: Duration::from_millis(config.first_byte_ms),
+        idle: Duration::from_millis(config.idle_ms),
+        total: config.total_ms.map(Duration::from_millis),
+        request_body: Duration::from_millis(config.request_body_ms),
+        ping: Duration::from_millis(config.ping_ms),
     }
-}
-
-fn timeouts(config: &gateway_config::Timeouts) -> Result<Timeouts, ConfigError> {
-    Ok(Timeouts {
-        first_byte: timeout("firstByteMs", config.first_byte_ms)?,
-        idle: timeout("idleMs", config.idle_ms)?,
-        total: config
-            .total_ms
-            .map(|total| timeout("totalMs", total))
-            .transpose()?,
-        request_body: timeout("requestBodyMs", config.request_body_ms)?,
-        ping: timeout("pingMs", config.ping_ms)?,
-    })
-}
-
-fn timeout(name: &str, milliseconds: u64) -> Result<Duration, ConfigError> {
-    let limit = Duration::from_millis(milliseconds);
-    if limit.is_zero() || limit > MAX_TIMEOUT {
-        let message = "must be between 1 and 86400000 milliseconds";
-        return Err(check_failed(format!("timeouts.{name}"), message));
-    }
-    Ok(limit)
-}
-
-fn egress(config: &gateway_config::Egress) -> Result<Egress, ConfigError> {
-    let networks = config.allowed_networks.iter().enumerate();
-    let allowed = networks.map(|(index, network)| {
-        let field = format!("egress.allowedNetworks[{index}]");
-        network
-            .parse()
-            .map_err(|_| check_failed(field, "must be a network such as 10.1.0.0/16 or fd00::/8"))
-    });
-    Ok(Egress {
-        allow_private: config.allow_private_addresses,
-        allowed: allowed.collect::<Result<_, _>>()?,
-    })
 }
 
 fn passthrough_paths(paths: Vec<String>) -> Result<Vec<String>, ConfigError> {
     for (index, path) in paths.iter().enumerate() {
-        let plain = path.strip_suffix("/*").unwrap_or(path);
-        let is_version_path = plain.strip_prefix("/v1/").is_some_and(|rest| {
-            rest.split('/').all(|part| !matches!(part, "" | "." | ".."))
-                && !rest.contains(['*', '?', '#', '%', '\\'])
-        });
-        if !is_version_path {
-            let message = "must be a path such as /v1/files, or /v1/files/* for all below it";
-            return Err(check_failed(format!("passthroughPaths[{index}]"), message));
-        }
+        check::passthrough_path(path)
+            .map_err(|error| error.under(&format!("passthroughPaths[{index}]")))?;
     }
     Ok(paths)
 }
@@ -227,10 +166,7 @@ fn provider_keys(
     let mut keys = Vec::with_capacity(config.provider_keys.len());
     for (index, key) in config.provider_keys.iter().enumerate() {
         let at = format!("providerKeys[{index}]");
-        if !is_name(&key.name) {
-            let message = "must be 1 to 253 lower-case letters, digits, '-' or '.'";
-            return Err(check_failed(format!("{at}.name"), message));
-        }
+        check::provider_key_name(&key.name).map_err(|error| error.under(&at))?;
         if !names.insert(&key.name) {
             return Err(check_failed(
                 format!("{at}.name"),
@@ -240,11 +176,6 @@ fn provider_keys(
         keys.push(Arc::new(provider_key(key, &at, files, transport)?));
     }
     Ok(keys)
-}
-
-fn is_name(name: &str) -> bool {
-    let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
-    !name.is_empty() && name.len() <= MAX_NAME_LENGTH && name.chars().all(is_allowed)
 }
 
 fn provider_key(
@@ -263,26 +194,20 @@ fn provider_key(
         .unwrap_or_else(|| public_endpoint(provider));
     let mut resolved = resolve_endpoint(provider, &endpoint, &format!("{at}.endpoint"), transport)?;
     resolved.name.clone_from(&key.name);
-    resolved.secret = Some(secret(
-        &key.credential.file,
-        &format!("{at}.credential.file"),
-        files,
-    )?);
+    let credential = key.credential.as_ref();
+    resolved.secret = credential
+        .map(|credential| secret(credential, at, files))
+        .transpose()?;
     Ok(resolved)
 }
 
-fn secret(file: &str, field: &str, files: &Files) -> Result<SecretString, ConfigError> {
-    let content = files
-        .secrets
-        .get(file)
-        .map(|content| content.expose_secret());
-    let content = content.unwrap_or_default();
-    let key = std::str::from_utf8(content).unwrap_or_default().trim();
-    let fits_header = HeaderValue::from_str(key).is_ok_and(|value| value.to_str().is_ok());
-    if key.is_empty() || !fits_header {
-        let message = format!("{file} must hold an API key: one line of printable ASCII");
-        return Err(check_failed(field, &message));
-    }
+fn secret(credential: &Credential, at: &str, files: &Files) -> Result<SecretString, ConfigError> {
+    let file = &credential.file;
+    let content = files.secrets.get(file);
+    let content = content.map(|content| content.expose_secret());
+    let key = api_key::check(content.unwrap_or_default()).map_err(|error| {
+        check_failed(format!("{at}.credential.file"), &format!("{file} {error}"))
+    })?;
     Ok(key.into())
 }
 
@@ -309,71 +234,19 @@ fn resolve_endpoint(
     at: &str,
     transport: &Transport,
 ) -> Result<ProviderKey, ConfigError> {
-    let url = |message: &str| check_failed(format!("{at}.url"), message);
-    let uri: Uri = endpoint.url.parse().map_err(|_| url("must be a URL"))?;
-    let parts = uri.into_parts();
-    let scheme = parts
-        .scheme
-        .ok_or_else(|| url("must begin with https://"))?;
-    let is_https = scheme == Scheme::HTTPS;
-    if !is_https && scheme != Scheme::HTTP {
-        return Err(url("must begin with https://"));
-    }
-    if !is_https && !endpoint.allow_insecure {
-        return Err(url("plain http needs endpoint.allowInsecure: true"));
-    }
-    let authority = parts.authority.ok_or_else(|| url("must name a host"))?;
-    if authority.as_str().contains('@') {
-        return Err(url("must not hold a user or password"));
-    }
-    check_literal_address(authority.host(), &transport.egress).map_err(url)?;
-    let path = parts.path_and_query.as_ref();
-    if path.is_some_and(|path| path.query().is_some()) {
-        return Err(url("must not have a query"));
-    }
-    let path = path.map_or("", |path| path.path()).trim_end_matches('/');
+    let checked = endpoint::check(endpoint, &transport.egress).map_err(|error| error.under(at))?;
     Ok(ProviderKey {
         name: String::new(),
         provider,
         secret: None,
-        scheme,
-        authority,
-        base_path: format!("{path}{}", provider.path_prefix()),
+        scheme: checked.scheme,
+        authority: checked.authority,
+        base_path: format!("{}{}", checked.path, provider.path_prefix()),
         transport: Arc::new(Transport {
-            ca_bundle: ca_bundle(endpoint, at)?,
+            ca_bundle: endpoint.ca_bundle.as_deref().map(Arc::from),
             ..transport.clone()
         }),
     })
-}
-
-/// An address in the URL itself is dialled without a look-up, so it is checked here.
-fn check_literal_address(host: &str, egress: &Egress) -> Result<(), &'static str> {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    match bare.parse() {
-        Ok(address) if !egress.allows(address) => {
-            Err("is a private address, which egress does not allow; see egress.allowedNetworks")
-        }
-        _ => Ok(()),
-    }
-}
-
-fn ca_bundle(endpoint: &Endpoint, at: &str) -> Result<Option<Arc<str>>, ConfigError> {
-    let Some(pem) = &endpoint.ca_bundle else {
-        return Ok(None);
-    };
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()).flatten() {
-        let added = roots.add(certificate);
-        if added.is_err() {
-            let message = "holds a certificate that cannot be a trust anchor";
-            return Err(check_failed(format!("{at}.caBundle"), message));
-        }
-    }
-    if roots.is_empty() {
-        let message = "must hold at least one PEM certificate";
-        return Err(check_failed(format!("{at}.caBundle"), message));
-    }
-    Ok(Some(pem.as_str().into()))
 }
 
 fn model_rules(
@@ -384,9 +257,7 @@ fn model_rules(
     rules
         .map(|(index, rule)| {
             let at = format!("routing.models[{index}]");
-            if rule.pattern.is_empty() {
-                return Err(check_failed(format!("{at}.match"), "must not be empty"));
-            }
+            check::model_pattern(&rule.pattern).map_err(|error| error.under(&at))?;
             let key = keys
                 .iter()
                 .find(|key| key.name == rule.provider_key)

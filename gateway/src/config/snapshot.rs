@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyray_wire::gateway_config::{ClientKeys, Limits};
+use anyray_wire::gateway_config::{ClientKeys, Limits, egress::EgressRule};
 use http::uri::{Authority, Scheme};
 use secrecy::SecretString;
 
-use crate::{egress::Egress, provider::Provider};
+use crate::provider::Provider;
 
 /// An immutable configuration; each request takes it once and keeps it to its end.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub struct Snapshot {
     pub is_indexed: bool,
     /// Whether callers need a client key.
     pub client_keys: ClientKeys,
-    /// The provider keys, a provider's default first.
+    /// The provider keys; a provider's default is its first one with a secret.
     pub keys: Vec<Arc<ProviderKey>>,
     /// Which of [`Self::keys`] serves which model, first match first.
     pub model_rules: Vec<ModelRule>,
@@ -41,7 +41,8 @@ pub struct ProviderKey {
     pub name: String,
     /// The provider.
     pub provider: &'static dyn Provider,
-    /// The API key; absent on the public endpoints that callers bring their own credential for.
+    /// The API key. Absent on the public endpoints, which callers bring their own credential for,
+    /// and on a key that has no credential at present, which serves nobody.
     pub secret: Option<SecretString>,
     /// `http` or `https`.
     pub scheme: Scheme,
@@ -59,7 +60,7 @@ pub struct Transport {
     /// PEM certificates to trust instead of the built-in roots.
     pub ca_bundle: Option<Arc<str>>,
     /// Which addresses may be dialled.
-    pub egress: Arc<Egress>,
+    pub egress: Arc<EgressRule>,
     /// For DNS, TCP and TLS together.
     pub connect_timeout: Duration,
 }

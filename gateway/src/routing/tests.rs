@@ -2,26 +2,28 @@
 
 use std::time::Duration;
 
-use anyray_wire::gateway_config::{ClientKeys, Limits};
+use anyray_wire::gateway_config::{ClientKeys, Limits, egress::EgressRule};
 use http::{HeaderValue, header::AUTHORIZATION, uri::Scheme};
 
 use super::*;
-use crate::{
-    config::snapshot::{ModelRule, Timeouts, Transport},
-    egress::Egress,
-};
+use crate::config::snapshot::{ModelRule, Timeouts, Transport};
 
+/// A key with a secret, or a public endpoint, which has no name.
 fn key(name: &str, provider: &str) -> Arc<ProviderKey> {
+    build_key(name, provider, (!name.is_empty()).then_some("sk"))
+}
+
+fn build_key(name: &str, provider: &str, secret: Option<&str>) -> Arc<ProviderKey> {
     Arc::new(ProviderKey {
         name: name.to_owned(),
         provider: provider::find(provider).expect("known provider"),
-        secret: (!name.is_empty()).then(|| "sk".into()),
+        secret: secret.map(Into::into),
         scheme: Scheme::HTTPS,
         authority: "host".parse().expect("authority"),
         base_path: String::new(),
         transport: Arc::new(Transport {
             ca_bundle: None,
-            egress: Arc::new(Egress::default()),
+            egress: Arc::new(EgressRule::default()),
             connect_timeout: Duration::from_secs(1),
         }),
     })
@@ -92,6 +94,30 @@ fn wish<'a>(provider: Option<&str>, model: Option<&'a str>) -> Wish<'a> {
     }
 }
 
+/// The same wish from a caller who brings a credential of their own.
+fn with_own(mut wish: Wish<'_>) -> Wish<'_> {
+    wish.credential = Some(CallerCredential {
+        header: AUTHORIZATION,
+        value: HeaderValue::from_static("Bearer sk-own"),
+    });
+    wish
+}
+
+/// Takes the secrets of these keys away.
+fn suspend(config: &mut Snapshot, names: &[&str]) {
+    let suspended = |key: &Arc<ProviderKey>| {
+        let provider = key.provider;
+        let named = names.contains(&key.name.as_str());
+        named.then(|| build_key(&key.name, provider.slug(), None))
+    };
+    let rules = config.model_rules.iter_mut().map(|rule| &mut rule.key);
+    for key in config.keys.iter_mut().chain(rules) {
+        if let Some(without) = suspended(key) {
+            *key = without;
+        }
+    }
+}
+
 fn chosen(dialect: Dialect, wish: Wish<'_>, config: &Snapshot) -> Result<String, GatewayError> {
     plan(&inbound(dialect), wish, config).map(|target| target.key.name.clone())
 }
@@ -145,25 +171,50 @@ fn without_a_key_the_callers_own_credential_passes_or_nothing_does() {
             provider: "anthropic"
         })
     );
-    let credential = || {
-        let value = HeaderValue::from_static("Bearer sk-own");
-        Some(CallerCredential {
-            header: AUTHORIZATION,
-            value,
-        })
-    };
-    let own = Wish {
-        credential: credential(),
-        ..wish(None, None)
-    };
-    let target = plan(&inbound(CHAT), own, &none).expect("a target");
+    let target = plan(&inbound(CHAT), with_own(wish(None, None)), &none).expect("a target");
     assert!(target.key.secret.is_none() && target.caller_credential.is_some());
-    let held = Wish {
-        credential: credential(),
-        ..wish(None, None)
-    };
-    let target = plan(&inbound(CHAT), held, &config(&["openai"])).expect("a target");
+    let held = config(&["openai"]);
+    let target = plan(&inbound(CHAT), with_own(wish(None, None)), &held).expect("a target");
     assert!(target.key.secret.is_some() && target.caller_credential.is_none());
+}
+
+#[test]
+fn a_rule_to_a_key_without_a_credential_goes_nowhere_else() {
+    let mut both = config(&["openai", "anthropic"]);
+    suspend(&mut both, &["openai-2"]);
+    let refused = Err(GatewayError::NoCredential {
+        name: "openai-2".into(),
+    });
+    for provider in [None, Some("openai")] {
+        let wish = with_own(wish(provider, Some("gpt-4o")));
+        assert_eq!(chosen(CHAT, wish, &both), refused, "{provider:?}");
+    }
+    let unruled = chosen(CHAT, wish(None, Some("o3")), &both);
+    assert_eq!(unruled.as_deref(), Ok("openai-1"));
+}
+
+#[test]
+fn the_default_is_the_first_key_with_a_credential() {
+    let mut both = config(&["openai", "anthropic"]);
+    suspend(&mut both, &["openai-1"]);
+    for own in [wish(None, None), with_own(wish(None, None))] {
+        assert_eq!(chosen(CHAT, own, &both).as_deref(), Ok("openai-2"));
+    }
+}
+
+#[test]
+fn where_no_key_of_a_provider_has_a_credential_the_callers_own_does_not_pass() {
+    let mut both = config(&["openai", "anthropic"]);
+    suspend(&mut both, &["openai-1", "openai-2"]);
+    for own in [wish(None, None), with_own(wish(None, None))] {
+        let name = "openai-1".into();
+        assert_eq!(
+            chosen(CHAT, own, &both),
+            Err(GatewayError::NoCredential { name })
+        );
+    }
+    let other = chosen(MESSAGES, wish(None, None), &both);
+    assert_eq!(other.as_deref(), Ok("anthropic-1"));
 }
 
 #[test]

@@ -10,13 +10,13 @@ use std::{
     vec,
 };
 
+use anyray_wire::gateway_config::egress::EgressRule;
 use http::Uri;
 use hyper_util::client::legacy::connect::dns::Name;
 use tokio::time::timeout;
 use tower_service::Service;
 
 use super::ConnectError;
-use crate::egress::Egress;
 
 type BoxFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
@@ -74,11 +74,11 @@ where
 /// The connector dials what is returned here, so a name cannot change between check and use.
 #[derive(Clone, Debug)]
 pub(super) struct CheckedResolver {
-    egress: Arc<Egress>,
+    egress: Arc<EgressRule>,
 }
 
 impl CheckedResolver {
-    pub(super) fn new(egress: Arc<Egress>) -> Self {
+    pub(super) fn new(egress: Arc<EgressRule>) -> Self {
         Self { egress }
     }
 }

@@ -3,12 +3,20 @@
 //! The schema is strict: an unknown field is an error, so that a typing mistake never passes for
 //! a setting.
 //! Secrets are not in it; it names files beside it that hold them.
-//! What a value must be beyond its type is checked by the gateway when it loads the file.
+//! What a value must be beyond its type is checked by the modules below, so that who writes the
+//! file and who reads it cannot differ over it.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use self::check::MAX_TIMEOUT_MS;
+
+pub mod api_key;
+pub mod check;
+pub mod egress;
+pub mod endpoint;
 
 /// The only value of `schemaVersion` so far.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -18,6 +26,39 @@ pub const CONFIG_FILE: &str = "gateway.json";
 
 /// Name of the optional index inside the configuration directory, see [`Index`].
 pub const INDEX_FILE: &str = "index.json";
+
+/// Largest file that the gateway reads from the directory, in bytes: the size limit of Kubernetes'
+/// objects.
+pub const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// A value that is of the right type but not acceptable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {message}")]
+pub struct FieldError {
+    /// Path of the field inside what was checked, such as `url`; empty where that is the field.
+    pub field: String,
+    /// What was wrong and what to do. Quotes nothing of the value.
+    pub message: String,
+}
+
+impl FieldError {
+    fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            message: message.into(),
+        }
+    }
+
+    /// The same error as seen from the object that has what was checked as its field `parent`.
+    #[must_use]
+    pub fn under(self, parent: &str) -> Self {
+        let field = match self.field.as_str() {
+            "" => parent.to_owned(),
+            field => format!("{parent}.{field}"),
+        };
+        Self { field, ..self }
+    }
+}
 
 /// What one gateway serves, and how.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -30,7 +71,7 @@ pub struct GatewayConfig {
     pub auth: Auth,
     /// The provider credentials that the gateway holds, and where each one goes.
     ///
-    /// The first key of a provider is that provider's default.
+    /// The first key of a provider that has a credential is that provider's default.
     /// Default: none; then callers bring their own provider credentials.
     #[serde(default)]
     pub provider_keys: Vec<ProviderKey>,
@@ -81,7 +122,12 @@ pub struct ProviderKey {
     /// Slug of the provider: `openai` or `anthropic`.
     pub provider: String,
     /// Where the secret is.
-    pub credential: Credential,
+    ///
+    /// Absent while there is none, for example because the key is suspended or its Secret is
+    /// missing: requests that this key would serve are then refused with 424 instead of going
+    /// elsewhere.
+    #[serde(default)]
+    pub credential: Option<Credential>,
     /// Where requests go. Default: the provider's public API.
     #[serde(default)]
     pub endpoint: Option<Endpoint>,
@@ -183,22 +229,22 @@ impl Default for Limits {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Timeouts {
     /// For a connection to a provider, TLS included. Default: 5000.
-    #[schemars(range(min = 1, max = 86_400_000))]
+    #[schemars(range(min = 1, max = MAX_TIMEOUT_MS))]
     pub connect_ms: u64,
     /// For the head of a provider's answer. Default: 600000, as long as the SDKs wait.
-    #[schemars(range(min = 1, max = 86_400_000))]
+    #[schemars(range(min = 1, max = MAX_TIMEOUT_MS))]
     pub first_byte_ms: u64,
     /// Between two pieces of a provider's answer. Default: 300000.
-    #[schemars(range(min = 1, max = 86_400_000))]
+    #[schemars(range(min = 1, max = MAX_TIMEOUT_MS))]
     pub idle_ms: u64,
     /// For a whole request, from head to last byte; absent means no limit. Default: absent.
-    #[schemars(range(min = 1, max = 86_400_000))]
+    #[schemars(range(min = 1, max = MAX_TIMEOUT_MS))]
     pub total_ms: Option<u64>,
     /// Between two pieces of a request body. Default: 30000.
-    #[schemars(range(min = 1, max = 86_400_000))]
+    #[schemars(range(min = 1, max = MAX_TIMEOUT_MS))]
     pub request_body_ms: u64,
     /// How long a stream may be silent before the caller gets a ping. Default: 15000.
-    #[schemars(range(min = 1, max = 86_400_000))]
+    #[schemars(range(min = 1, max = MAX_TIMEOUT_MS))]
     pub ping_ms: u64,
 }
 

@@ -169,6 +169,33 @@ fn provider_keys_are_checked_one_by_one() {
 }
 
 #[test]
+fn a_key_without_a_credential_is_accepted_and_may_be_named_by_rules() {
+    for credential in ["", r#","credential":null"#] {
+        let key = format!(r#"{{"name":"main","provider":"openai"{credential}}}"#);
+        let rules = r#""routing":{"models":[{"match":"*","providerKey":"main"}]}"#;
+        let text = config(rules).replace(KEYS, &format!("[{key}]"));
+        let parsed: GatewayConfig = json(CONFIG_FILE, text.as_bytes()).expect("fits the schema");
+        assert!(secret_files(&parsed).expect("no files").is_empty());
+        let snapshot = snapshot(&files(&text)).expect("accepted");
+        assert!(snapshot.keys.iter().all(|key| key.secret.is_none()));
+        assert!(
+            snapshot
+                .model_rules
+                .iter()
+                .all(|rule| rule.key.name == "main")
+        );
+    }
+}
+
+#[test]
+fn a_key_without_a_credential_is_checked_like_any_other() {
+    let key = r#"{"name":"main","provider":"openai","endpoint":{"url":"https://[::1]/"}}"#;
+    let message = refusal(&with_key(key));
+    let expected = "providerKeys[0].endpoint.url: is a private address";
+    assert!(message.contains(expected), "{message}");
+}
+
+#[test]
 fn endpoints_that_are_not_safe_are_refused() {
     for (endpoint, expected) in [
         (r#"{"url":"not a url"}"#, "must be a URL"),

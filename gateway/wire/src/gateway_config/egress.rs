@@ -1,22 +1,46 @@
 //! Which addresses the gateway may connect to.
 //!
-//! The check is pure; `upstream` applies it to each address right before it is dialled, so that a
-//! name cannot resolve to one address for the check and to another for the connection.
+//! The check is pure; the gateway's `upstream` applies it to each address right before it is
+//! dialled, so that a name cannot resolve to one address for the check and to another for the
+//! connection.
+//! [`super::endpoint`] applies it to an address that stands in a URL.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-/// The rule for one gateway.
+use super::{Egress, FieldError};
+
+/// The `egress` section of one gateway, checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Egress {
+pub struct EgressRule {
     /// Every private address is allowed.
     pub allow_private: bool,
     /// Networks that are allowed although private.
     pub allowed: Vec<IpNet>,
 }
 
-impl Egress {
+impl EgressRule {
+    /// Reads the section.
+    ///
+    /// # Errors
+    /// `allowedNetworks[n]`, where an entry is no network in CIDR notation.
+    pub fn from_config(config: &Egress) -> Result<Self, FieldError> {
+        let networks = config.allowed_networks.iter().enumerate();
+        let allowed = networks.map(|(index, network)| {
+            network.parse().map_err(|_| {
+                FieldError::new(
+                    format!("allowedNetworks[{index}]"),
+                    "must be a network such as 10.1.0.0/16 or fd00::/8",
+                )
+            })
+        });
+        Ok(Self {
+            allow_private: config.allow_private_addresses,
+            allowed: allowed.collect::<Result<_, _>>()?,
+        })
+    }
+
     /// Whether this address may be dialled.
     pub fn allows(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -75,7 +99,7 @@ fn is_tunnelled(segments: [u16; 8]) -> bool {
 mod tests {
     use super::*;
 
-    fn allows(egress: &Egress, address: &str) -> bool {
+    fn allows(egress: &EgressRule, address: &str) -> bool {
         egress.allows(address.parse().expect("address"))
     }
 
@@ -106,7 +130,7 @@ mod tests {
             "2002:a00:1::",
             "2001::1",
         ] {
-            assert!(!allows(&Egress::default(), address), "{address}");
+            assert!(!allows(&EgressRule::default(), address), "{address}");
         }
     }
 
@@ -119,22 +143,38 @@ mod tests {
             "::ffff:1.1.1.1",
             "64:ff9b::101:101",
         ] {
-            assert!(allows(&Egress::default(), address), "{address}");
+            assert!(allows(&EgressRule::default(), address), "{address}");
         }
     }
 
     #[test]
     fn listed_networks_and_the_switch_open_private_ones() {
-        let listed = Egress {
+        let listed = EgressRule {
             allow_private: false,
             allowed: vec!["10.1.0.0/16".parse().expect("network")],
         };
         assert!(allows(&listed, "10.1.2.3") && allows(&listed, "::ffff:10.1.2.3"));
         assert!(!allows(&listed, "10.2.0.1"));
-        let open = Egress {
+        let open = EgressRule {
             allow_private: true,
             allowed: Vec::new(),
         };
         assert!(allows(&open, "127.0.0.1"));
+    }
+
+    #[test]
+    fn the_section_is_read_and_the_wrong_entry_named() {
+        let section = |networks: &[&str]| Egress {
+            allow_private_addresses: true,
+            allowed_networks: networks.iter().map(|&one| one.to_owned()).collect(),
+        };
+        let rule = EgressRule::from_config(&section(&["10.1.0.0/16", "fd00::/8"]));
+        let rule = rule.expect("networks");
+        assert!(rule.allow_private && rule.allowed.len() == 2);
+        for wrong in ["x", "10.0.0.0/33", "10.0.0.1-10.0.0.9", ""] {
+            let error = EgressRule::from_config(&section(&["10.0.0.0/8", wrong]));
+            let error = error.expect_err(wrong);
+            assert_eq!(error.field, "allowedNetworks[1]", "{wrong}");
+        }
     }
 }

@@ -1,0 +1,86 @@
+//! The rules that objects must keep beyond types and ranges, in the Common Expression Language.
+//!
+//! The API server checks them, and so does `anyray-operator render`.
+
+use serde::Serialize;
+
+/// A rule of `x-kubernetes-validations`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Rule {
+    /// An expression that is true of every object that is accepted.
+    pub rule: &'static str,
+    /// What is wrong where it is false, and what to do.
+    pub message: &'static str,
+}
+
+macro_rules! rules {
+    ($($(#[doc = $doc:literal])+ $name:ident = $rule:expr, $message:expr;)+) => {
+        $($(#[doc = $doc])+ pub const $name: Rule = Rule { rule: $rule, message: $message };)+
+
+        /// Every rule with its name, for tests that must not forget one.
+        pub const ALL: &[(&str, Rule)] = &[$((stringify!($name), $name)),+];
+    };
+}
+
+rules! {
+    /// A gateway's name becomes the name of a Service and, with suffixes, of other objects.
+    GATEWAY_NAME =
+        "size(self.metadata.name) <= 52 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+        "metadata.name must have at most 52 characters, lower-case letters, digits and '-', and begin with a letter: a Service and other objects are named after it";
+    /// A key's name becomes the name of a file.
+    PROVIDER_KEY_NAME =
+        "size(self.metadata.name) <= 63",
+        "metadata.name must have at most 63 characters";
+    /// Another provider is another key.
+    PROVIDER_IMMUTABLE =
+        "self == oldSelf",
+        "provider cannot be changed: create another ProviderKey, move the routing rules to it, then delete this one";
+    /// Keys travel over TLS.
+    ENDPOINT_SCHEME =
+        "isURL(self.url) && (url(self.url).getScheme() == 'https' || (self.allowInsecure && url(self.url).getScheme() == 'http'))",
+        "url must be an absolute https:// URL; plain http:// needs allowInsecure: true";
+    /// What the gateway would refuse in a base URL.
+    ENDPOINT_PARTS =
+        "!isURL(self.url) || (url(self.url).getHostname() != '' && !self.url.contains('@') && !self.url.contains('#') && !self.url.contains('?'))",
+        "url must name a host, and have no user, password, query or fragment";
+    /// Certificates are for TLS.
+    ENDPOINT_CA_BUNDLE =
+        "!has(self.caBundleRef) || self.url.startsWith('https://')",
+        "caBundleRef has no effect on plain http://: remove it, or use https://";
+    /// An open gateway in an open network is opened on purpose only.
+    AUTH_OPEN =
+        "self.auth.clientKeys != 'Optional' || self.service.type == 'ClusterIP' || self.auth.acknowledgeOpen",
+        "a gateway without client keys that can be reached from outside the cluster lets everyone spend your money: set auth.acknowledgeOpen: true if that is meant";
+    /// An image is named whole.
+    IMAGE_WHOLE =
+        "has(self.repository) == (has(self.tag) || has(self.digest))",
+        "repository needs a tag or a digest, and tag and digest need a repository";
+    /// A pod is not killed before it has drained.
+    DRAIN_FITS =
+        "self.terminationGracePeriodSeconds > self.preStopSeconds + self.drainSeconds",
+        "terminationGracePeriodSeconds must be greater than preStopSeconds + drainSeconds, or streams are cut";
+    /// A load balancer is opened to everyone on purpose only.
+    SERVICE_SOURCE_RANGES =
+        "self.type != 'LoadBalancer' || self.allowPublic || (has(self.loadBalancerSourceRanges) && size(self.loadBalancerSourceRanges) > 0)",
+        "a LoadBalancer needs loadBalancerSourceRanges, the networks of its callers; allowPublic: true opens it to everyone";
+    /// Settings that have no effect are mistakes.
+    SERVICE_LOAD_BALANCER_ONLY =
+        "self.type == 'LoadBalancer' || (!has(self.loadBalancerClass) && !has(self.loadBalancerSourceRanges) && !self.allowPublic)",
+        "loadBalancerClass, loadBalancerSourceRanges and allowPublic need type: LoadBalancer";
+    /// GitOps tools take objects with their labels and annotations for their own and prune them.
+    FOREIGN_ANNOTATIONS =
+        "self.all(k, !k.startsWith('argocd.argoproj.io/') && !k.startsWith('kustomize.toolkit.fluxcd.io/') && !k.startsWith('helm.toolkit.fluxcd.io/') && !k.startsWith('anyray.ai/'))",
+        "annotations must not begin with argocd.argoproj.io/, kustomize.toolkit.fluxcd.io/, helm.toolkit.fluxcd.io/ or anyray.ai/: the operator's objects are no GitOps tool's";
+    /// Selectors and owners are found by labels.
+    FOREIGN_LABELS =
+        "self.all(k, !k.startsWith('argocd.argoproj.io/') && !k.startsWith('kustomize.toolkit.fluxcd.io/') && !k.startsWith('helm.toolkit.fluxcd.io/') && !k.startsWith('anyray.ai/') && !k.startsWith('app.kubernetes.io/'))",
+        "labels must not begin with argocd.argoproj.io/, kustomize.toolkit.fluxcd.io/, helm.toolkit.fluxcd.io/, anyray.ai/ or app.kubernetes.io/: those are the operator's, or a GitOps tool's";
+    /// A network is one.
+    NETWORKS =
+        "self.all(network, isCIDR(network))",
+        "each entry must be a network such as 10.1.0.0/16 or fd00::/8";
+    /// A time limit is one.
+    TIMEOUTS_RANGE =
+        "[self.connect, self.firstByte, self.idle, self.requestBody, self.ping].all(d, duration(d) >= duration('1ms') && duration(d) <= duration('24h')) && (!has(self.total) || (duration(self.total) >= duration('1ms') && duration(self.total) <= duration('24h')))",
+        "each time limit must be between 1ms and 24h";
+}
