@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the images anyray-gateway and anyray-fakes: static binaries in FROM scratch.
+# Builds the images anyray-operator, anyray-gateway and anyray-fakes: static binaries in FROM scratch.
 #
 #   IMAGE_REGISTRY  put before the names, as in registry.example.com/team (default: none)
 #   IMAGE_TAG       default: dev
@@ -8,10 +8,10 @@
 #   IMAGE_TARGET    default: x86_64-unknown-linux-gnu; aarch64-unknown-linux-gnu needs its
 #                   Rust target and cross linker installed, and is untested
 #   IMAGE_TOOL      buildah or docker (default: docker where its daemon answers, else buildah)
-#   images/build.sh [IMAGE...]   only these: gateway, fakes
+#   images/build.sh [IMAGE...]   only these: operator, gateway, fakes
 . "$(dirname "${BASH_SOURCE[0]}")/../.ci/env.sh"
 
-[ $# -gt 0 ] || set -- gateway fakes
+[ $# -gt 0 ] || set -- operator gateway fakes
 tag=${IMAGE_TAG:-dev}
 triple=${IMAGE_TARGET:-x86_64-unknown-linux-gnu}
 case $triple in

@@ -12,7 +12,7 @@ use crate::v1alpha1::{AnyrayGateway, ProviderKey};
 /// Never: the definitions are constants, and a test makes them all.
 pub fn all() -> Vec<CustomResourceDefinition> {
     [AnyrayGateway::crd(), ProviderKey::crd()]
-        .into_iter()
+        .iter()
         .map(finish)
         .collect()
 }
@@ -26,8 +26,8 @@ pub fn open_api(crd: &CustomResourceDefinition) -> Value {
     serde_json::to_value(schema).unwrap_or_default()
 }
 
-fn finish(crd: CustomResourceDefinition) -> CustomResourceDefinition {
-    let edited = serde_json::to_value(&crd).map(|mut value| {
+fn finish(crd: &CustomResourceDefinition) -> CustomResourceDefinition {
+    let edited = serde_json::to_value(crd).map(|mut value| {
         strip_nullable(&mut value);
         default_status(&mut value);
         value

@@ -1,5 +1,7 @@
 //! The committed definitions are those that the types make; `UPDATE=1` writes them.
 
+#![cfg(test)]
+
 use std::{env, fs, path::Path};
 
 use anyray_crds::schema;

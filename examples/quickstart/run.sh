@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Starts the echo provider and the gateway, until Ctrl-C: no cluster, no key, no
-# network. With ANYRAY_PROVIDER_KEY_OPENAI or ANYRAY_PROVIDER_KEY_ANTHROPIC in the
+# Renders the manifests beside it, as the operator would, and starts the echo
+# provider and the gateway on them, until Ctrl-C: no cluster, no key, no network. With ANYRAY_PROVIDER_KEY_OPENAI or ANYRAY_PROVIDER_KEY_ANTHROPIC in the
 # environment, that provider is the real one.
 # Ports: ANYRAY_LISTEN, ANYRAY_OPS_LISTEN, ANYRAY_FAKES_LISTEN.
 set -euo pipefail
@@ -14,11 +14,11 @@ anthropic_key=${ANYRAY_PROVIDER_KEY_ANTHROPIC:-}
 # What is started below, build scripts among it, needs no key in its environment.
 unset ANYRAY_PROVIDER_KEY_OPENAI ANYRAY_PROVIDER_KEY_ANTHROPIC
 
-example=examples/quickstart/gateway.json
+examples=examples/quickstart
 programs=${CARGO_TARGET_DIR:-target}/debug
 # Tries, five a second: 20 s, for a machine that is busy.
 start_tries=100
-config='' echo_pid='' gateway_pid=''
+folder='' echo_pid='' gateway_pid=''
 
 fail() {
   echo "quickstart: $*" >&2
@@ -64,29 +64,48 @@ check_ports() {
   done
 }
 
-# Prints the configuration; without its endpoint a provider is the real one.
-configuration() {
-  local edits=(-e "s/127\.0\.0\.1:8786/$echo_listen/")
-  [ -z "$openai_key" ] || edits+=(-e '/"provider": "openai"/,/"credential"/ { /"endpoint"/d; }')
-  [ -z "$anthropic_key" ] || edits+=(-e '/"provider": "anthropic"/,/"credential"/ { /"endpoint"/d; }')
-  sed "${edits[@]}" "$example"
+# Prints a Secret like keys.yaml's, with the keys that were given.
+# printf is a builtin: a key is on no command line.
+keys() {
+  local encoded
+  printf '{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "provider-keys"}, "data": {'
+  encoded=$(printf %s "${openai_key:-echo-takes-any-key}" | base64 | tr -d '\n')
+  printf '"openai": "%s", ' "$encoded"
+  encoded=$(printf %s "${anthropic_key:-echo-takes-any-key}" | base64 | tr -d '\n')
+  printf '"anthropic": "%s"}}\n' "$encoded"
 }
 
-write_config() {
-  config=$(mktemp -d "${TMPDIR:-/tmp}/anyray-quickstart.XXXXXX")
+# Without a cluster its names lead nowhere: each key gets an endpoint that does.
+endpoints() {
+  if [ -n "$openai_key" ]; then
+    echo --endpoint openai=https://api.openai.com/v1
+  else
+    echo --endpoint "openai=http://$echo_listen/v1"
+  fi
+  if [ -n "$anthropic_key" ]; then
+    echo --endpoint anthropic=https://api.anthropic.com
+  else
+    echo --endpoint "anthropic=http://$echo_listen"
+  fi
+}
+
+render() {
+  local options
+  folder=$(mktemp -d "${TMPDIR:-/tmp}/anyray-quickstart.XXXXXX")
   umask 077
-  mkdir "$config/keys"
-  # printf is a builtin: a key is on no command line.
-  printf '%s\n' "${openai_key:-echo-takes-any-key}" >"$config/keys/openai"
-  printf '%s\n' "${anthropic_key:-echo-takes-any-key}" >"$config/keys/anthropic"
-  configuration >"$config/gateway.json"
+  mkdir "$folder/manifests"
+  cp "$examples/gateway.yaml" "$examples/provider-keys.yaml" "$folder/manifests"
+  keys >"$folder/manifests/keys.json"
+  read -r -d '' -a options < <(endpoints) || true
+  "$programs/anyray-operator" render "$folder/manifests" --out "$folder/config" "${options[@]}" ||
+    fail "the manifests could not be rendered"
 }
 
 start() {
   "$programs/anyray-fakes" echo --listen "$echo_listen" >/dev/null &
   echo_pid=$!
   wait_for "the echo provider" "$echo_pid" is_taken "$echo_listen"
-  "$programs/anyray-gateway" --config-dir "$config" --log "${ANYRAY_LOG:-warn}" \
+  "$programs/anyray-gateway" --config-dir "$folder/config" --log "${ANYRAY_LOG:-warn}" \
     --listen "$listen" --ops-listen "$ops_listen" \
     --shutdown-drain-ms "${ANYRAY_SHUTDOWN_DRAIN_MS:-5000}" &
   gateway_pid=$!
@@ -102,7 +121,7 @@ stop() {
     kill -INT "$pid" 2>/dev/null || true
   done
   wait
-  [ -z "$config" ] || rm -rf "$config"
+  [ -z "$folder" ] || rm -rf "$folder"
 }
 
 where() {
@@ -134,9 +153,9 @@ trap stop EXIT
 # To be told to end is no failure.
 trap 'echo "All has ended."; exit 0' INT TERM
 check_ports
-echo "Building the gateway and the echo provider; the first time takes some minutes."
-cargo build --quiet --locked --bin anyray-gateway --bin anyray-fakes
-write_config
+echo "Building the operator, the gateway and the echo provider; the first time takes some minutes."
+cargo build --quiet --locked --bin anyray-operator --bin anyray-gateway --bin anyray-fakes
+render
 start
 welcome
 wait "$gateway_pid"

@@ -60,7 +60,15 @@ pub struct AnyrayGatewaySpec {
     /// `/v1/files/*` for all below it. They are open to every caller, with your key.
     /// Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), inner(length(max = 256), regex(pattern = r"^/v1(/[-A-Za-z0-9_~!$&'()+,;=:@][-A-Za-z0-9._~!$&'()+,;=:@]*)+(/\*)?$")))]
+    #[schemars(
+        length(max = 64),
+        inner(
+            length(max = 256),
+            regex(
+                pattern = r"^/v1(/[-A-Za-z0-9_~!$&'()+,;=:@][-A-Za-z0-9._~!$&'()+,;=:@]*)+(/\*)?$"
+            )
+        )
+    )]
     pub passthrough_paths: Vec<String>,
     /// Which addresses the gateway may connect to. Default: public ones.
     #[serde(default)]

@@ -18,7 +18,10 @@ pub struct Image {
     /// Registry and name, for example `registry.example.com/anyray-gateway`.
     /// Default: the image of the operator's own release.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[a-z0-9]([-a-z0-9._/]|:[0-9]+/)*[a-z0-9]$"))]
+    #[schemars(
+        length(min = 1, max = 255),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9._/]|:[0-9]+/)*[a-z0-9]$")
+    )]
     pub repository: Option<String>,
     /// Tag, for example `1.2.3`. Ignored where a digest is given, except by people.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,7 +106,8 @@ pub struct PodTemplate {
 /// 250m of a CPU and 128Mi asked for, 512Mi allowed.
 pub(super) fn default_resources() -> ResourceRequirements {
     let quantities = |pairs: &[(&str, &str)]| {
-        let quantity = |(name, value): &(&str, &str)| ((*name).to_owned(), Quantity((*value).to_owned()));
+        let quantity =
+            |(name, value): &(&str, &str)| ((*name).to_owned(), Quantity((*value).to_owned()));
         Some(pairs.iter().map(quantity).collect())
     };
     ResourceRequirements {

@@ -1,0 +1,305 @@
+//! Every call to the Kubernetes API outside the watches: bounded in time, named when it fails.
+
+use std::{fmt::Debug, time::Duration};
+
+use anyray_crds::conditions::ConditionType;
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::core::v1::{ObjectReference, Pod},
+    apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta},
+};
+use kube::{
+    Api, Client, Resource, ResourceExt as _,
+    api::{Patch, PatchParams},
+    core::{ApiResource, DeserializeGuard, DynamicObject, error_boundary::InvalidObject},
+    runtime::events::{Event, EventType, Recorder, Reporter},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+use crate::metadata::{MANAGER, SYNC_ANNOTATION};
+
+/// Longest wait for the API server. kube itself sets no limit on an answer.
+const CALL_LIMIT: Duration = Duration::from_secs(15);
+
+/// Longest note of an event; the API refuses more than 1,024 bytes.
+const MAX_NOTE_BYTES: usize = 1000;
+
+/// A call to the Kubernetes API that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The API server did not answer in time.
+    #[error("cannot {action}: no answer within {} s", CALL_LIMIT.as_secs())]
+    Wait {
+        /// What was tried.
+        action: String,
+    },
+    /// The API server refused, or could not be reached.
+    #[error("cannot {action}: {}", api_message(.source))]
+    Call {
+        /// What was tried.
+        action: String,
+        /// What came back.
+        source: Box<kube::Error>,
+    },
+}
+
+/// The API server's words where it answered; kube's own text has the whole response in it.
+fn api_message(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
+        other => other.to_string(),
+    }
+}
+
+impl CallError {
+    /// Whether the API server itself is in trouble, so that asking again soon makes sense.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Wait { .. } => true,
+            Self::Call { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => status.code == 429 || status.code >= 500,
+                _ => true,
+            },
+        }
+    }
+}
+
+/// The cluster, as the operator reads and writes it.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    recorder: Recorder,
+}
+
+impl Cluster {
+    /// A cluster behind a client. Events name the operator's pod.
+    pub fn new(client: Client, pod: Option<String>) -> Self {
+        let reporter = Reporter {
+            controller: MANAGER.to_owned(),
+            instance: pod,
+        };
+        Self {
+            recorder: Recorder::new(client.clone(), reporter),
+            client,
+        }
+    }
+
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// [`CallError`]; that it does not exist is none.
+    pub async fn get<K>(&self, namespace: &str, name: &str) -> Result<Option<K>, CallError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned,
+    {
+        let api = Api::<K>::namespaced(self.client.clone(), namespace);
+        let action = format!("read {} {namespace}/{name}", K::kind(&()));
+        call(action, api.get_opt(name)).await
+    }
+
+    /// Reads an object that may not fit its type; then it is an error inside, not of the call.
+    ///
+    /// # Errors
+    /// [`CallError`]; that it does not exist is none.
+    pub async fn get_guarded<K>(
+        &self,
+        key: &ObjectKey,
+    ) -> Result<Option<Result<K, Box<InvalidObject>>>, CallError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned,
+    {
+        let found = self
+            .get::<DeserializeGuard<K>>(&key.namespace, &key.name)
+            .await?;
+        Ok(found.map(|found| found.0.map_err(Box::new)))
+    }
+
+    /// Reads an object's metadata.
+    ///
+    /// # Errors
+    /// [`CallError`]; that it does not exist is none.
+    pub async fn get_metadata<K>(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<ObjectMeta>, CallError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned,
+    {
+        let api = Api::<K>::namespaced(self.client.clone(), namespace);
+        let action = format!("read {} {namespace}/{name}", K::kind(&()));
+        let found = call(action, api.get_metadata_opt(name)).await?;
+        Ok(found.map(|found| found.metadata))
+    }
+
+    /// Makes an object what it should be, by server-side apply.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn apply<K>(&self, object: &K) -> Result<K, CallError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Serialize,
+    {
+        let namespace = object.namespace().unwrap_or_default();
+        let name = object.name_any();
+        let api = Api::<K>::namespaced(self.client.clone(), &namespace);
+        let params = PatchParams::apply(MANAGER).force();
+        let action = format!("apply {} {namespace}/{name}", K::kind(&()));
+        call(action, api.patch(&name, &params, &Patch::Apply(object))).await
+    }
+
+    /// Writes an object's status. The answer is not read as the object's type, because the object
+    /// may be one that cannot be.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn apply_status<K>(
+        &self,
+        key: &ObjectKey,
+        status: &impl Serialize,
+    ) -> Result<(), CallError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        let resource = ApiResource::erase::<K>(&());
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &key.namespace, &resource);
+        let body = json!({
+            "apiVersion": K::api_version(&()),
+            "kind": K::kind(&()),
+            "metadata": { "name": key.name },
+            "status": status,
+        });
+        let params = PatchParams::apply(MANAGER).force();
+        let action = format!("write the status of {} {key}", K::kind(&()));
+        call(
+            action,
+            api.patch_status(&key.name, &params, &Patch::Apply(&body)),
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Touches a pod, so that its kubelet looks for new files at once.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn touch_pod(
+        &self,
+        namespace: &str,
+        name: &str,
+        value: &str,
+    ) -> Result<(), CallError> {
+        let api = Api::<Pod>::namespaced(self.client.clone(), namespace);
+        let body = json!({ "metadata": { "annotations": { SYNC_ANNOTATION: value } } });
+        let params = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let action = format!("touch Pod {namespace}/{name}");
+        call(
+            action,
+            api.patch_metadata(name, &params, &Patch::Merge(&body)),
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Publishes an event for each condition. One that cannot be published is only logged: the
+    /// status says the same.
+    pub async fn publish(&self, object: &ObjectReference, conditions: &[&Condition]) {
+        for condition in conditions {
+            let event = event(condition);
+            let published = call(
+                format!(
+                    "publish an event on {}",
+                    object.name.as_deref().unwrap_or_default()
+                ),
+                self.recorder.publish(&event, object),
+            );
+            if let Err(error) = published.await {
+                tracing::warn!(%error, "{error}");
+            }
+        }
+    }
+}
+
+fn event(condition: &Condition) -> Event {
+    let abnormal = [ConditionType::Reconciling, ConditionType::Stalled].map(ConditionType::as_str);
+    let is_well = match condition.type_.as_str() {
+        type_ if type_ == ConditionType::Stalled.as_str() => false,
+        type_ if abnormal.contains(&type_) => true,
+        _ => condition.status == "True" || condition.reason == "Progressing",
+    };
+    let end = condition.message.floor_char_boundary(MAX_NOTE_BYTES);
+    Event {
+        type_: if is_well {
+            EventType::Normal
+        } else {
+            EventType::Warning
+        },
+        reason: condition.reason.clone(),
+        note: condition.message.get(..end).map(str::to_owned),
+        action: condition.type_.clone(),
+        secondary: None,
+    }
+}
+
+async fn call<T>(
+    action: String,
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, CallError> {
+    match tokio::time::timeout(CALL_LIMIT, request).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(source)) => Err(CallError::Call {
+            action,
+            source: Box::new(source),
+        }),
+        Err(_) => Err(CallError::Wait { action }),
+    }
+}
+
+/// Which object of a kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectKey {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl ObjectKey {
+    /// The key of an object.
+    pub fn of<K: Resource>(object: &K) -> Self {
+        Self {
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+        }
+    }
+}
+
+impl std::fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+impl Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").finish_non_exhaustive()
+    }
+}

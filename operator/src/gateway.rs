@@ -1,0 +1,192 @@
+//! `AnyrayGateway`: from the custom resource to running pods and a true status.
+
+pub mod build;
+pub mod config;
+pub mod dereference;
+pub mod pods;
+pub mod programmed;
+pub mod status;
+pub mod validate;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use anyray_crds::{
+    conditions::{ConditionType, Reason},
+    v1alpha1::{AnyrayGateway, AnyrayGatewayStatus},
+};
+use futures::future::BoxFuture;
+use k8s_openapi::jiff::Timestamp;
+use kube::{Resource as _, runtime::controller::Action};
+
+use crate::{
+    cluster::{CallError, ObjectKey},
+    conditions,
+    context::Context,
+    controller,
+    provider_key::validate::Fault,
+    scope::Guarded,
+};
+use build::Resources;
+use pods::PodState;
+use status::{Children, Observed, Outcome};
+use validate::ValidatedGateway;
+
+/// One pass over a gateway.
+pub fn reconcile(
+    object: Arc<Guarded<AnyrayGateway>>,
+    context: Arc<Context>,
+) -> BoxFuture<'static, Result<Action, CallError>> {
+    Box::pin(async move { Box::pin(pass(&ObjectKey::of(object.as_ref()), &context)).await })
+}
+
+/// Reads, validates, builds, applies and reports.
+///
+/// The object is read anew, so that a status is never derived from one that was overtaken.
+async fn pass(key: &ObjectKey, context: &Context) -> Result<Action, CallError> {
+    let found = context.cluster.get_guarded::<AnyrayGateway>(key).await?;
+    let gateway = match found {
+        None => {
+            context.push.forget(key);
+            return Ok(Action::await_change());
+        }
+        Some(Err(unreadable)) => return report_unreadable(key, &unreadable, context).await,
+        Some(Ok(gateway)) if gateway.meta().deletion_timestamp.is_some() => {
+            return Ok(Action::await_change());
+        }
+        Some(Ok(gateway)) => gateway,
+    };
+    let references = dereference::dereference(&gateway, context).await?;
+    let validated = validate::validate(&gateway, &references);
+    let (outcome, children) = match &validated {
+        Err(fault) => (Outcome::Refused(fault.clone()), Err(None)),
+        Ok(validated) => match apply(validated, context).await {
+            Err(error) => (
+                Outcome::Failed(validated, error.to_string()),
+                Err(Some(error)),
+            ),
+            Ok(children) => (Outcome::Applied(validated), Ok(children)),
+        },
+    };
+    let (children, error) = match children {
+        Ok(children) => (children, None),
+        Err(error) => (known_children(key, context), error),
+    };
+    let observed = Observed {
+        children,
+        pods: pods(key, &outcome, context),
+    };
+    let status = status::status(&gateway, &outcome, &observed, Timestamp::now());
+    report(&gateway, status, context).await?;
+    if let Some(error) = error {
+        return Err(error);
+    }
+    Ok(match outcome {
+        // A foreign object may go without the operator hearing of it.
+        Outcome::Refused(fault) if fault.reason == Reason::NameConflict => {
+            Action::requeue(dereference::ASK_AGAIN)
+        }
+        _ => controller::resync(key),
+    })
+}
+
+/// Applies every object, what others lean on first. The answers say what the cluster has now,
+/// which the watches learn later.
+async fn apply(validated: &ValidatedGateway<'_>, context: &Context) -> Result<Children, CallError> {
+    let Resources {
+        service_account,
+        secret,
+        config_map,
+        service,
+        deployment,
+    } = build::build(validated, &context.defaults);
+    let cluster = &context.cluster;
+    cluster.apply(&service_account).await?;
+    cluster.apply(&secret).await?;
+    cluster.apply(&config_map).await?;
+    Ok(Children {
+        service: Some(cluster.apply(&service).await?),
+        deployment: Some(cluster.apply(&deployment).await?),
+    })
+}
+
+/// The objects of an earlier pass, where this one applied none.
+fn known_children(key: &ObjectKey, context: &Context) -> Children {
+    Children {
+        service: context.stores.service(key).map(Arc::unwrap_or_clone),
+        deployment: context.stores.deployment(key).map(Arc::unwrap_or_clone),
+    }
+}
+
+/// The pods and what each runs; those that run another configuration get the right one.
+fn pods(key: &ObjectKey, outcome: &Outcome<'_>, context: &Context) -> Vec<PodState> {
+    let pods = context.stores.pods_of(key);
+    let pods = pods
+        .iter()
+        .filter_map(|pod| PodState::from_pod(pod))
+        .collect();
+    match outcome {
+        Outcome::Applied(validated) => {
+            let keys = validated.usable.iter();
+            let keys: BTreeMap<_, _> = keys
+                .filter_map(|key| Some((key.name.clone(), key.version.clone()?)))
+                .collect();
+            context.push.desire(key, &validated.files.hash, keys, pods)
+        }
+        Outcome::Failed(..) | Outcome::Refused(_) => context.push.known(key, pods),
+    }
+}
+
+async fn report(
+    gateway: &AnyrayGateway,
+    status: AnyrayGatewayStatus,
+    context: &Context,
+) -> Result<(), CallError> {
+    let key = ObjectKey::of(gateway);
+    let programmed = conditions::is_true(&status.conditions, ConditionType::Programmed);
+    context.push.set_programmed(&key, programmed);
+    let previous = gateway.status.clone().unwrap_or_default();
+    if status == previous {
+        return Ok(());
+    }
+    context
+        .cluster
+        .apply_status::<AnyrayGateway>(&key, &status)
+        .await?;
+    let news = conditions::transitions(&previous.conditions, &status.conditions);
+    context
+        .cluster
+        .publish(&gateway.object_ref(&()), &news)
+        .await;
+    Ok(())
+}
+
+/// An object that this operator cannot read keeps its pods and gets told why.
+async fn report_unreadable(
+    key: &ObjectKey,
+    unreadable: &kube::core::error_boundary::InvalidObject,
+    context: &Context,
+) -> Result<Action, CallError> {
+    context.push.known(key, Vec::new());
+    let fault = Fault::new(
+        Reason::Unreadable,
+        format!("the stored object does not fit this operator's schema: {unreadable}"),
+    );
+    let generation = unreadable.metadata.generation;
+    let findings = status::refused(&fault);
+    // A time of its own would make each pass a change, and each change a pass.
+    let since = unreadable
+        .metadata
+        .creation_timestamp
+        .as_ref()
+        .map_or(Timestamp::UNIX_EPOCH, |time| time.0);
+    let status = AnyrayGatewayStatus {
+        observed_generation: generation,
+        conditions: conditions::merge(&[], &findings, generation, since),
+        ..AnyrayGatewayStatus::default()
+    };
+    context
+        .cluster
+        .apply_status::<AnyrayGateway>(key, &status)
+        .await?;
+    Ok(Action::await_change())
+}

@@ -1,0 +1,25 @@
+//! The operator: custom resources in, running gateways and true statuses out.
+//!
+//! Read `gateway.rs` first: a pass over a gateway is a list of steps, and so is its folder.
+
+pub mod cli;
+pub mod run;
+
+pub mod gateway;
+pub mod provider_key;
+pub mod render;
+
+pub mod conditions;
+pub mod metadata;
+
+pub mod cluster;
+pub mod context;
+pub mod controller;
+pub mod guard;
+pub mod metrics;
+pub mod ops;
+pub mod pod_report;
+pub mod push;
+pub mod scope;
+pub mod telemetry;
+pub mod watch;

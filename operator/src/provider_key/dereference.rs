@@ -1,0 +1,51 @@
+//! Reads what a ProviderKey names.
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::ResourceExt as _;
+use secrecy::SecretSlice;
+
+use anyray_crds::v1alpha1::ProviderKey;
+
+use super::validate::{Material, SecretEntries};
+use crate::cluster::{CallError, Cluster};
+
+/// Reads the Secret and the ConfigMap that a ProviderKey names. That one is missing is no error.
+///
+/// The Secret of a suspended key is not read.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn dereference(cluster: &Cluster, key: &ProviderKey) -> Result<Material, CallError> {
+    let namespace = key.namespace().unwrap_or_default();
+    if key.spec.suspend {
+        return Ok(Material::default());
+    }
+    let secret = &key.spec.auth.api_key_secret_ref.name;
+    let secret = cluster.get::<Secret>(&namespace, secret).await?;
+    let ca_bundle = key.spec.endpoint.as_ref();
+    let ca_bundle = match ca_bundle.and_then(|endpoint| endpoint.ca_bundle_ref.as_ref()) {
+        Some(reference) => {
+            cluster
+                .get::<ConfigMap>(&namespace, &reference.name)
+                .await?
+        }
+        None => None,
+    };
+    Ok(Material {
+        secret: secret.map(entries),
+        ca_bundle: ca_bundle.map(|found| found.data.unwrap_or_default()),
+    })
+}
+
+/// The entries of a Secret, out of the reach of logs.
+pub fn entries(secret: Secret) -> SecretEntries {
+    let version = secret.resource_version();
+    let text = secret.string_data.into_iter().flatten();
+    let text = text.map(|(name, value)| (name, SecretSlice::from(value.into_bytes())));
+    let data = secret.data.into_iter().flatten();
+    let data = data.map(|(name, value)| (name, SecretSlice::from(value.0)));
+    SecretEntries {
+        version,
+        entries: data.chain(text).collect(),
+    }
+}

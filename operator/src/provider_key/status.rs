@@ -1,0 +1,132 @@
+//! What a ProviderKey's status says.
+
+use anyray_crds::{
+    conditions::{ConditionType, Reason},
+    v1alpha1::{ProviderKey, ProviderKeyStatus, provider_key::UsedBy},
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+
+use super::validate::{Fault, UnusableKey, UsableKey};
+use crate::conditions::{self, Finding, Truth};
+
+/// Most gateways that a status names.
+const MAX_GATEWAYS: usize = 32;
+
+/// The new status of a ProviderKey. `gateways` are those that select it and want pods.
+pub fn status(
+    key: &ProviderKey,
+    checked: &Result<UsableKey, UnusableKey>,
+    mut gateways: Vec<UsedBy>,
+    now: Timestamp,
+) -> ProviderKeyStatus {
+    let previous = key.status.clone().unwrap_or_default();
+    gateways.sort_by(|a, b| a.name.cmp(&b.name));
+    let findings = match checked {
+        Ok(_) => usable(&gateways),
+        Err(key) => unusable(&key.fault),
+    };
+    let version = checked.as_ref().ok().and_then(|key| key.version.clone());
+    let changed_at = version.as_ref().and_then(|version| {
+        let unchanged = previous.secret_version.as_ref() == Some(version);
+        previous
+            .secret_changed_at
+            .clone()
+            .filter(|_| unchanged)
+            .or(Some(Time(now)))
+    });
+    gateways.truncate(MAX_GATEWAYS);
+    ProviderKeyStatus {
+        observed_generation: key.metadata.generation,
+        conditions: conditions::merge(
+            &previous.conditions,
+            &findings,
+            key.metadata.generation,
+            now,
+        ),
+        secret_version: version,
+        secret_changed_at: changed_at,
+        gateways,
+    }
+}
+
+fn usable(gateways: &[UsedBy]) -> Vec<Finding> {
+    let programmed = programmed(gateways);
+    let ready = match programmed.reason {
+        Reason::NotUsed => Finding::yes(
+            ConditionType::Ready,
+            Reason::NotUsed,
+            "the key can be used, but no gateway selects it",
+        ),
+        _ => programmed.about(ConditionType::Ready),
+    };
+    let mut findings = vec![
+        Finding::yes(
+            ConditionType::Accepted,
+            Reason::Accepted,
+            "the spec is valid",
+        ),
+        Finding::yes(
+            ConditionType::ResolvedRefs,
+            Reason::ResolvedRefs,
+            "everything that the spec names was found",
+        ),
+    ];
+    if programmed.reason == Reason::ConfigPending {
+        findings.push(
+            programmed
+                .about(ConditionType::Reconciling)
+                .with(Truth::True),
+        );
+    }
+    findings.extend([programmed, ready]);
+    findings
+}
+
+fn programmed(gateways: &[UsedBy]) -> Finding {
+    const TYPE: ConditionType = ConditionType::Programmed;
+    if gateways.is_empty() {
+        return Finding::no(
+            TYPE,
+            Reason::NotUsed,
+            "no gateway with pods selects the key",
+        );
+    }
+    let pending = gateways.iter().filter(|gateway| !gateway.programmed);
+    let pending: Vec<_> = pending.map(|gateway| gateway.name.as_str()).collect();
+    if pending.is_empty() {
+        let message =
+            "every ready pod of each gateway that selects the key runs this version of it";
+        return Finding::yes(TYPE, Reason::Programmed, message);
+    }
+    let message = format!("not in use yet by all pods of: {}", pending.join(", "));
+    Finding::no(TYPE, Reason::ConfigPending, message)
+}
+
+fn unusable(fault: &Fault) -> Vec<Finding> {
+    let is_spec = fault.reason == Reason::EndpointNotAllowed;
+    if is_spec {
+        let fault = Fault::new(Reason::Invalid, &fault.message);
+        return crate::gateway::status::refused(&fault);
+    }
+    let mut findings = vec![Finding::yes(
+        ConditionType::Accepted,
+        Reason::Accepted,
+        "the spec is valid",
+    )];
+    if fault.reason != Reason::Suspended {
+        findings.push(Finding::no(
+            ConditionType::ResolvedRefs,
+            fault.reason,
+            &fault.message,
+        ));
+    }
+    findings.extend(
+        [ConditionType::Programmed, ConditionType::Ready]
+            .map(|type_| Finding::no(type_, fault.reason, &fault.message)),
+    );
+    findings
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! `render`: the files that a gateway reads, from manifests in a folder, without a cluster.
+//!
+//! The same validate and build steps as in a cluster, after the checks of the API server. It
+//! serves a laptop, and review in Git.
+
+mod manifests;
+mod output;
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    thread,
+    time::Duration,
+};
+
+use anyray_crds::v1alpha1::{AnyrayGateway, ProviderKey, provider_key::Endpoint};
+use kube::ResourceExt as _;
+
+use crate::{
+    cli::RenderOptions,
+    gateway::{
+        dereference::selects,
+        validate::{self, References},
+    },
+    provider_key::{
+        dereference::entries,
+        validate::{Fault, Material},
+    },
+};
+use manifests::Manifests;
+
+/// Time between two looks at the manifests.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Why nothing could be rendered.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// A folder or file could not be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file is not YAML.
+    #[error("{}: {message}", path.display())]
+    Parse {
+        /// Which one.
+        path: PathBuf,
+        /// Where and why.
+        message: String,
+    },
+    /// An object would be refused by the API server.
+    #[error("{}: {kind} {name}:\n{message}", path.display())]
+    Admit {
+        /// In which file.
+        path: PathBuf,
+        /// Of which kind.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// Which fields, and why.
+        message: String,
+    },
+    /// There is no gateway, or several.
+    #[error("{0}")]
+    ChooseGateway(String),
+    /// `--endpoint` names no key.
+    #[error("--endpoint {0}: the folder has no such ProviderKey")]
+    ChooseEndpoint(String),
+    /// The gateway is not acceptable.
+    #[error("AnyrayGateway {gateway}: {}: {}", fault.reason.as_str(), fault.message)]
+    Validate {
+        /// Its name.
+        gateway: String,
+        /// Why.
+        fault: Fault,
+    },
+    /// The output folder is somebody else's, or cannot be written.
+    #[error("cannot write to {}", path.display())]
+    Write {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Renders, with `--watch` again and again.
+///
+/// # Errors
+/// [`RenderError`] of the first time. Later ones are told, and the last good files stay.
+pub fn run(options: &RenderOptions) -> Result<(), RenderError> {
+    render(options)?;
+    if options.watch {
+        watch(options);
+    }
+    Ok(())
+}
+
+/// Renders after each change, until a signal ends the process.
+fn watch(options: &RenderOptions) {
+    let mut seen = manifests::fingerprint(&options.manifests);
+    loop {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "polls for ever; there is no condition to wait for"
+        )]
+        thread::sleep(POLL);
+        let now = manifests::fingerprint(&options.manifests);
+        if now == seen {
+            continue;
+        }
+        seen = now;
+        if let Err(error) = render(options) {
+            tell(&format!(
+                "the last good files stay: {}",
+                with_causes(&error)
+            ));
+        }
+    }
+}
+
+/// Prints the definitions of the custom resources.
+///
+/// # Errors
+/// What the system says of standard output.
+pub fn crds() -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for crd in anyray_crds::schema::all() {
+        let yaml = serde_saphyr::to_string(&crd).map_err(io::Error::other)?;
+        writeln!(out, "---\n{yaml}")?;
+    }
+    Ok(())
+}
+
+fn render(options: &RenderOptions) -> Result<(), RenderError> {
+    let mut manifests = manifests::read(&options.manifests)?;
+    replace_endpoints(&mut manifests.provider_keys, &options.endpoint)?;
+    let gateway = choose(&manifests.gateways, options.gateway.as_deref())?;
+    let references = dereference(gateway, &manifests);
+    let validated = validate::validate(gateway, &references);
+    let validated = validated.map_err(|fault| RenderError::Validate {
+        gateway: gateway.name_any(),
+        fault,
+    })?;
+    output::write(&options.out, &validated.files)?;
+    for fault in &validated.unresolved {
+        tell(&format!("{}: {}", fault.reason.as_str(), fault.message));
+    }
+    tell(&format!(
+        "rendered AnyrayGateway {} to {}: {} ProviderKeys, configuration {}",
+        gateway.name_any(),
+        options.out.display(),
+        validated.usable.len(),
+        validated.files.hash.get(..12).unwrap_or_default(),
+    ));
+    Ok(())
+}
+
+fn choose<'a>(
+    gateways: &'a [AnyrayGateway],
+    wanted: Option<&str>,
+) -> Result<&'a AnyrayGateway, RenderError> {
+    let names: Vec<_> = gateways.iter().map(kube::ResourceExt::name_any).collect();
+    let refuse = |message: String| Err(RenderError::ChooseGateway(message));
+    match (gateways, wanted) {
+        ([], _) => refuse("the folder has no AnyrayGateway".to_owned()),
+        ([only], None) => Ok(only),
+        (_, None) => refuse(format!(
+            "the folder has several gateways, choose one by --gateway: {}",
+            names.join(", ")
+        )),
+        (_, Some(wanted)) => match gateways.iter().find(|gateway| gateway.name_any() == wanted) {
+            Some(gateway) => Ok(gateway),
+            None => refuse(format!(
+                "--gateway {wanted}: the folder has only {}",
+                names.join(", ")
+            )),
+        },
+    }
+}
+
+fn replace_endpoints(
+    keys: &mut [ProviderKey],
+    endpoints: &[(String, String)],
+) -> Result<(), RenderError> {
+    for (name, url) in endpoints {
+        let key = keys.iter_mut().find(|key| key.name_any() == *name);
+        let key = key.ok_or_else(|| RenderError::ChooseEndpoint(name.clone()))?;
+        key.spec.endpoint = Some(Endpoint {
+            url: url.clone(),
+            allow_insecure: url.starts_with("http://"),
+            ca_bundle_ref: None,
+        });
+    }
+    Ok(())
+}
+
+/// What the gateway names, as far as the folder has it. Namespaces do not count here.
+fn dereference(gateway: &AnyrayGateway, manifests: &Manifests) -> References {
+    let selected = manifests
+        .provider_keys
+        .iter()
+        .filter(|key| selects(gateway, key));
+    let keys = selected.map(|key| {
+        let secret = &key.spec.auth.api_key_secret_ref.name;
+        let secret = manifests
+            .secrets
+            .iter()
+            .find(|found| found.name_any() == *secret);
+        let bundle = key.spec.endpoint.as_ref();
+        let bundle = bundle.and_then(|endpoint| endpoint.ca_bundle_ref.as_ref());
+        let bundle = bundle.and_then(|reference| {
+            let found = manifests.config_maps.iter();
+            found
+                .clone()
+                .find(|found| found.name_any() == reference.name)
+        });
+        let material = Material {
+            secret: secret.cloned().map(entries),
+            ca_bundle: bundle.map(|found| found.data.clone().unwrap_or_default()),
+        };
+        (key.clone(), material)
+    });
+    References {
+        keys: keys.collect(),
+        foreign: Vec::new(),
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Tells a person something on standard error, if anyone reads it.
+fn tell(message: &str) {
+    let _ = writeln!(io::stderr(), "anyray-operator: {message}");
+}
