@@ -7,6 +7,7 @@
 
 pub mod call;
 pub mod clients;
+pub mod cluster;
 pub mod config;
 pub mod difference;
 pub mod ends;

@@ -43,6 +43,11 @@ pub fn plan(inbound: &Inbound, wish: Wish<'_>, config: &Snapshot) -> Result<Targ
     let rule = wish
         .model
         .and_then(|model| find_rule(model, wanted, config));
+    let rule = rule
+        .transpose()
+        .map_err(|name| GatewayError::NoCredential {
+            name: Arc::clone(name),
+        })?;
     let provider = rule
         .map(|key| key.provider)
         .or(wanted)
@@ -72,18 +77,21 @@ pub fn plan(inbound: &Inbound, wish: Wish<'_>, config: &Snapshot) -> Result<Targ
     }
 }
 
-/// The first rule that matches the model, among those of the wanted provider if one is wanted.
+/// The key of the first rule that matches the model, among those of the wanted provider if one is
+/// wanted; or the name of a key that does not exist, of whatever provider it would be.
 fn find_rule<'c>(
     model: &str,
     wanted: Option<&'static dyn Provider>,
     config: &'c Snapshot,
-) -> Option<&'c Arc<ProviderKey>> {
+) -> Option<Result<&'c Arc<ProviderKey>, &'c Arc<str>>> {
+    let is_wanted =
+        |key: &ProviderKey| wanted.is_none_or(|wanted| key.provider.slug() == wanted.slug());
     config
         .model_rules
         .iter()
-        .filter(|rule| wanted.is_none_or(|wanted| rule.key.provider.slug() == wanted.slug()))
+        .filter(|rule| rule.key.as_ref().map_or(true, |key| is_wanted(key)))
         .find(|rule| matches_wildcard(&rule.pattern, model))
-        .map(|rule| &rule.key)
+        .map(|rule| rule.key.as_ref())
 }
 
 /// The provider's first key with a secret; its first one, where none has.

@@ -258,18 +258,18 @@ fn model_rules(
         .map(|(index, rule)| {
             let at = format!("routing.models[{index}]");
             check::model_pattern(&rule.pattern).map_err(|error| error.under(&at))?;
-            let key = keys
-                .iter()
-                .find(|key| key.name == rule.provider_key)
-                .ok_or_else(|| {
-                    check_failed(
-                        format!("{at}.providerKey"),
-                        "names no entry of providerKeys",
-                    )
-                })?;
+            let name = &rule.provider_key;
+            let key = match keys.iter().find(|key| key.name == *name) {
+                Some(key) => Ok(Arc::clone(key)),
+                None if rule.unresolved => Err(name.as_str().into()),
+                None => {
+                    let message = "names no entry of providerKeys";
+                    return Err(check_failed(format!("{at}.providerKey"), message));
+                }
+            };
             Ok(ModelRule {
                 pattern: rule.pattern.clone(),
-                key: Arc::clone(key),
+                key,
             })
         })
         .collect()

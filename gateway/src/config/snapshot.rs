@@ -70,8 +70,8 @@ pub struct Transport {
 pub struct ModelRule {
     /// Model name with `*` for any characters.
     pub pattern: String,
-    /// The key that serves it.
-    pub key: Arc<ProviderKey>,
+    /// The key that serves it, or the name of one that does not exist at present.
+    pub key: Result<Arc<ProviderKey>, Arc<str>>,
 }
 
 /// See `timeouts` in the configuration.

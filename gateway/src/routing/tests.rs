@@ -58,7 +58,7 @@ fn config(providers: &[&str]) -> Snapshot {
             .filter_map(|(pattern, key)| {
                 Some(ModelRule {
                     pattern: pattern.to_owned(),
-                    key: key?,
+                    key: Ok(key?),
                 })
             })
             .collect(),
@@ -110,7 +110,8 @@ fn suspend(config: &mut Snapshot, names: &[&str]) {
         let named = names.contains(&key.name.as_str());
         named.then(|| build_key(&key.name, provider.slug(), None))
     };
-    let rules = config.model_rules.iter_mut().map(|rule| &mut rule.key);
+    let rules = config.model_rules.iter_mut();
+    let rules = rules.filter_map(|rule| rule.key.as_mut().ok());
     for key in config.keys.iter_mut().chain(rules) {
         if let Some(without) = suspended(key) {
             *key = without;
@@ -215,6 +216,29 @@ fn where_no_key_of_a_provider_has_a_credential_the_callers_own_does_not_pass() {
     }
     let other = chosen(MESSAGES, wish(None, None), &both);
     assert_eq!(other.as_deref(), Ok("anthropic-1"));
+}
+
+#[test]
+fn a_rule_whose_key_does_not_exist_refuses_every_caller() {
+    let mut both = config(&["openai", "anthropic"]);
+    both.model_rules.insert(
+        0,
+        ModelRule {
+            pattern: "gpt-*".to_owned(),
+            key: Err("gone".into()),
+        },
+    );
+    for dialect in [CHAT, MESSAGES] {
+        for provider in [None, Some("anthropic")] {
+            let name = "gone".into();
+            assert_eq!(
+                chosen(dialect, with_own(wish(provider, Some("gpt-5"))), &both),
+                Err(GatewayError::NoCredential { name })
+            );
+        }
+    }
+    let other = chosen(CHAT, wish(None, Some("o3")), &both);
+    assert_eq!(other.as_deref(), Ok("openai-1"));
 }
 
 #[test]

@@ -178,6 +178,10 @@ pub struct ModelRule {
     pub pattern: String,
     /// Name of the provider key.
     pub provider_key: String,
+    /// States that `providerKeys` has no such entry at present: requests that match are then
+    /// refused with 424 instead of going elsewhere. Default: false.
+    #[serde(default)]
+    pub unresolved: bool,
 }
 
 /// Which addresses the gateway may connect to.

@@ -63,6 +63,7 @@ fn model_rule(rule: &data_plane::ModelRule) -> ModelRule {
     ModelRule {
         pattern: rule.pattern.clone(),
         provider_key: rule.provider_key.clone(),
+        unresolved: false,
     }
 }
 
@@ -99,7 +100,7 @@ fn timeouts(timeouts: &data_plane::Timeouts) -> Timeouts {
 /// Completes a configuration by its keys and makes the files of it.
 ///
 /// A key that cannot be used stays without a credential, so that its requests are refused instead
-/// of going elsewhere; so does one that only a routing rule names.
+/// of going elsewhere; a rule whose key does not exist is marked for the same.
 ///
 /// # Errors
 /// [`Fault`] when a ConfigMap or Secret cannot hold it.
@@ -110,12 +111,10 @@ pub fn files(
     missing: &BTreeSet<String>,
 ) -> Result<ConfigFiles, Fault> {
     config.provider_keys = usable.iter().map(usable_entry).collect();
-    let idle = unusable.iter().map(|key| (key.name.as_str(), key.provider));
-    // Nobody knows the provider of a key that does not exist, and nothing asks for it.
-    let idle = idle.chain(missing.iter().map(|name| (name.as_str(), "openai")));
-    config
-        .provider_keys
-        .extend(idle.map(|(name, provider)| idle_entry(name, provider)));
+    config.provider_keys.extend(unusable.iter().map(idle_entry));
+    for rule in &mut config.routing.models {
+        rule.unresolved = missing.contains(&rule.provider_key);
+    }
     let gateway_json = to_json(&config);
     let keys: BTreeMap<_, _> = usable
         .iter()
@@ -148,10 +147,10 @@ fn usable_entry(key: &UsableKey) -> ProviderKey {
     }
 }
 
-fn idle_entry(name: &str, provider: &str) -> ProviderKey {
+fn idle_entry(key: &UnusableKey) -> ProviderKey {
     ProviderKey {
-        name: name.to_owned(),
-        provider: provider.to_owned(),
+        name: key.name.clone(),
+        provider: key.provider.to_owned(),
         credential: None,
         endpoint: None,
     }

@@ -182,7 +182,7 @@ fn a_key_without_a_credential_is_accepted_and_may_be_named_by_rules() {
             snapshot
                 .model_rules
                 .iter()
-                .all(|rule| rule.key.name == "main")
+                .all(|rule| rule.key.as_ref().is_ok_and(|key| key.name == "main"))
         );
     }
 }

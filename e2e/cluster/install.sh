@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Builds what a cluster on this machine is made of, from pinned Go modules, into
+# a cache folder, and installs its container runtime from Debian. Quick when all
+# is there: about 10 minutes cold on two cores. The last line printed on stdout
+# is the folder with the binaries; progress goes to stderr.
+#
+#   e2e/cluster/install.sh [PART...]   only these: kubernetes, helm (default: both)
+# shellcheck source=.ci/env.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../.ci/env.sh"
+exec 3>&1 1>&2
+
+modules=e2e/cluster
+go_wanted=1.26
+kubernetes_version=v1.34.4
+pins=$(cd $modules && sha256sum {kubernetes,coredns,helm}/go.{mod,sum} kubernetes/pause/main.go coredns/main.go | sha256sum)
+bin=$cache/kubernetes-${pins:0:12}
+# As in images/build.sh.
+export BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-chroot} STORAGE_DRIVER=${STORAGE_DRIVER:-vfs}
+
+check_go() {
+  local found
+  found=$(go env GOVERSION 2>/dev/null) || found=none
+  if [ "$(printf '%s\n' "go$go_wanted" "$found" | sort -V | head -n 1)" != "go$go_wanted" ]; then
+    echo "cluster: Go $go_wanted or newer builds Kubernetes; this machine has: $found. Install it, then run this again." >&2
+    return 1
+  fi
+}
+
+# Builds packages of a module, and puts their binaries in place once all are there:
+# build MODULE LDFLAGS PACKAGE...
+build() {
+  local module=$1 ldflags=$2 building status=0
+  shift 2
+  check_go || return
+  building=$(mktemp -d "$bin/.building.XXXXXX")
+  (cd "$modules/$module" && CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -trimpath -o "$building/" -ldflags "-s -w $ldflags" "$@") &&
+    mv "$building"/* "$bin/" || status=$?
+  rm -rf "$building"
+  return $status
+}
+
+# The image of every pod's sandbox: a static binary that waits for its end.
+pack_pause() {
+  local context status=0
+  context=$(mktemp -d)
+  printf 'FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause"]\n' >"$context/Containerfile"
+  cp "$bin/pause" "$context/" &&
+    buildah build --quiet --tag anyray-pause:dev "$context" &&
+    buildah push --quiet anyray-pause:dev "docker-archive:$context/pause.tar:anyray-pause:dev" &&
+    mv "$context/pause.tar" "$bin/" || status=$?
+  rm -rf "$context"
+  return $status
+}
+
+install_kubernetes() {
+  local version=k8s.io/component-base/version
+  need containerd containerd runc runc buildah buildah iptables iptables nft nftables conntrack conntrack ip iproute2
+  # Plugins for containerd, none of them a command.
+  [ -x /usr/lib/cni/bridge ] || need '' containernetworking-plugins
+  # etcd, which is put into place last: the binary has the name of its package.
+  [ -x "$bin/server" ] || step "Kubernetes $kubernetes_version, etcd" build kubernetes \
+    "-X $version.gitVersion=$kubernetes_version -X $version.gitMajor=1 -X $version.gitMinor=34" tool ./pause
+  [ -f "$bin/pause.tar" ] || step "image anyray-pause:dev" pack_pause
+  [ -x "$bin/coredns" ] || step CoreDNS build coredns "" .
+}
+
+install_helm() {
+  [ -x "$bin/helm" ] || step Helm build helm "" helm.sh/helm/v3/cmd/helm
+}
+
+[ $# -gt 0 ] || set -- kubernetes helm
+for part; do
+  case $part in
+    kubernetes | helm) ;;
+    *)
+      echo "cluster: the parts are kubernetes and helm, not '$part'" >&2
+      exit 64
+      ;;
+  esac
+done
+mkdir -p "$bin"
+exec 9>"$cache/kubernetes.lock"
+flock 9
+# Of a build that was interrupted.
+rm -rf "$bin"/.building.*
+for part; do "install_$part"; done
+echo "$bin" >&3

@@ -1,0 +1,132 @@
+//! Tests on a real Kubernetes: one of ours, or the one that `KUBECONFIG` names.
+//!
+//! One cluster serves all trials; what a trial is and how it runs is in `cluster/trial.rs`.
+
+#[path = "cluster/node.rs"]
+mod node;
+#[path = "cluster/trial.rs"]
+mod trial;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    thread,
+};
+
+use anyhow::Result;
+use anyray_e2e::cluster::{Cluster, Unavailable, take_down_all_of_this_process};
+use libtest_mimic::{Arguments, Trial};
+use tokio::{
+    runtime,
+    signal::unix::{SignalKind, signal},
+};
+
+use self::trial::{Entry, Stage};
+
+/// As many trials at a time as the smallest machine has cores.
+const TRIALS_AT_A_TIME: usize = 2;
+
+const RUNTIME_THREADS: usize = 2;
+
+/// What a shell says of a program that was ended by SIGINT.
+const INTERRUPTED: i32 = 130;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(TRIALS_AT_A_TIME);
+    let trials = without_stage(node::trials());
+    let is_asked = |trial: &Trial| !arguments.is_filtered_out(trial);
+    if arguments.list || !trials.iter().any(is_asked) {
+        return libtest_mimic::run(&arguments, trials).exit_code();
+    }
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(error) if error.is::<Unavailable>() => {
+            let names: Vec<_> = trials
+                .iter()
+                .filter(|it| is_asked(it))
+                .map(Trial::name)
+                .collect();
+            tell(&format!("{error}: these are not run: {}", names.join(", ")));
+            let ignored = trials
+                .into_iter()
+                .map(|trial| trial.with_ignored_flag(true));
+            let conclusion = libtest_mimic::run(&arguments, ignored.collect());
+            // There, a cluster is expected.
+            let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+            if is_ci {
+                ExitCode::FAILURE
+            } else {
+                conclusion.exit_code()
+            }
+        }
+        Err(error) => {
+            tell(&format!("no trial was run: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<ExitCode> {
+    thread::spawn(end_on_signal);
+    let cluster = Cluster::from_environment()?;
+    // All threads from here on are inside: those of the runtime and those of the trials.
+    cluster.enter()?;
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(RUNTIME_THREADS)
+        .enable_all()
+        .build()?;
+    let stage = Stage::new(cluster, runtime.handle().clone());
+    let trials = node::trials().into_iter().map(|entry| entry.on(&stage));
+    let conclusion = libtest_mimic::run(arguments, trials.collect());
+    if conclusion.has_failed()
+        && let Some(logs) = stage.cluster().keep_logs()?
+    {
+        tell(&format!(
+            "logs of the cluster and its pods: {}",
+            logs.display()
+        ));
+    }
+    runtime.shutdown_background();
+    stage.cluster().stop()?;
+    Ok(conclusion.exit_code())
+}
+
+/// For what needs only their names.
+fn without_stage(entries: Vec<Entry>) -> Vec<Trial> {
+    let no_cluster = || Err("there is no cluster".into());
+    let trials = entries
+        .into_iter()
+        .map(|entry| Trial::test(entry.name(), no_cluster));
+    trials.collect()
+}
+
+/// Whoever ends the tests early finds nothing left of the cluster either.
+#[expect(
+    clippy::exit,
+    reason = "the main thread waits for trials and cannot be woken"
+)]
+fn end_on_signal() -> Result<()> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        if let Err(error) = take_down_all_of_this_process() {
+            tell(&format!(
+                "not all of the cluster could be removed: {error:#}"
+            ));
+        }
+        std::process::exit(INTERRUPTED)
+    })
+}
+
+/// What cannot be written, because the reader is gone, is nobody's loss.
+fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
