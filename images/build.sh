@@ -22,7 +22,6 @@ case $triple in
     exit 64
     ;;
 esac
-binaries=$target/$triple/release
 # For buildah as root in a container or a small machine: no overlay, no runtime.
 export BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-chroot} STORAGE_DRIVER=${STORAGE_DRIVER:-vfs}
 
@@ -39,10 +38,21 @@ choose_tool() {
 
 # --target keeps crt-static away from procedural macros, which cannot be static.
 compile() {
-  local packages=() image
-  for image; do packages+=(--package "anyray-$image"); done
-  RUSTFLAGS="-C target-feature=+crt-static -C target-cpu=$cpu" \
-    cargo build --quiet --locked --release --target "$triple" --bins "${packages[@]}"
+  local image
+  for image; do
+    RUSTFLAGS="-C target-feature=+crt-static -C target-cpu=$cpu" \
+      cargo build --quiet --locked --profile "$(profile_of "$image")" --target "$triple" \
+      --bins --package "anyray-$image" || return
+  done
+}
+
+# The gateway is what every request waits for.
+profile_of() {
+  case $1 in gateway) echo release ;; *) echo image ;; esac
+}
+
+binary_of() {
+  echo "$target/$triple/$(profile_of "$1")/anyray-$1"
 }
 
 name_of() {
@@ -50,8 +60,9 @@ name_of() {
 }
 
 assemble() {
-  local image=$1 context labels
-  if LC_ALL=C readelf --program-headers "$binaries/anyray-$image" | grep -q INTERP; then
+  local image=$1 binary context labels
+  binary=$(binary_of "$image")
+  if LC_ALL=C readelf --program-headers "$binary" | grep -q INTERP; then
     echo "images: anyray-$image is not static: it asks for a dynamic loader" >&2
     return 1
   fi
@@ -63,7 +74,7 @@ assemble() {
     --label "org.opencontainers.image.version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)"
     --label "org.opencontainers.image.revision=$(git rev-parse --verify --quiet HEAD || echo unknown)"
   )
-  cp "$binaries/anyray-$image" "$context/" &&
+  cp "$binary" "$context/" &&
     "$tool" build --quiet --platform "$platform" "${labels[@]}" \
       --file "images/$image.Containerfile" --tag "$(name_of "$image")" "$context"
   local status=$?
@@ -93,6 +104,6 @@ for image; do
   if [ "$platform" = linux/amd64 ]; then
     step "start $(name_of "$image")" try "$image"
   fi
-  echo "$(name_of "$image"): $(stat -c %s "$binaries/anyray-$image") bytes"
+  echo "$(name_of "$image"): $(stat -c %s "$(binary_of "$image")") bytes"
 done
 [ "$tool" = docker ] || echo "To list or push them: STORAGE_DRIVER=$STORAGE_DRIVER buildah images"

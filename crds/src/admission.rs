@@ -20,8 +20,7 @@ pub struct Refusal(pub Vec<String>);
 /// [`Refusal`] with every fault of the schema, else of the rules.
 pub fn admit(crd: &CustomResourceDefinition, object: &Value) -> Result<Value, Refusal> {
     let schema = schema::open_api(crd);
-    check_schema(&schema, object)?;
-    let complete = apply_defaults(&schema, object);
+    let complete = complete(&schema, object)?;
     check_rules(&schema, &complete, None)?;
     Ok(complete)
 }
@@ -36,10 +35,37 @@ pub fn admit_update(
     old: &Value,
 ) -> Result<Value, Refusal> {
     let schema = schema::open_api(crd);
-    check_schema(&schema, object)?;
-    let complete = apply_defaults(&schema, object);
+    let complete = complete(&schema, object)?;
     check_rules(&schema, &complete, Some(&apply_defaults(&schema, old)))?;
     Ok(complete)
+}
+
+fn complete(schema: &Value, object: &Value) -> Result<Value, Refusal> {
+    let object = drop_nulls(schema, object);
+    check_schema(schema, &object)?;
+    Ok(apply_defaults(schema, &object))
+}
+
+/// A field that is null and has a default gets it; any other null is left to be refused.
+/// <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting-and-nullable>
+fn drop_nulls(schema: &Value, object: &Value) -> Value {
+    match object {
+        Value::Object(fields) => {
+            let property = |name: &str| schema.get("properties")?.get(name);
+            let rest = schema.get("additionalProperties");
+            let fields = fields.iter().filter_map(|(name, value)| {
+                let schema = property(name).or(rest).unwrap_or(&Value::Null);
+                let is_dropped = value.is_null() && schema.get("default").is_some();
+                (!is_dropped).then(|| (name.clone(), drop_nulls(schema, value)))
+            });
+            Value::Object(fields.collect())
+        }
+        Value::Array(items) => {
+            let schema = schema.get("items").unwrap_or(&Value::Null);
+            Value::Array(items.iter().map(|item| drop_nulls(schema, item)).collect())
+        }
+        other => other.clone(),
+    }
 }
 
 fn check_schema(schema: &Value, object: &Value) -> Result<(), Refusal> {
@@ -48,7 +74,11 @@ fn check_schema(schema: &Value, object: &Value) -> Result<(), Refusal> {
         jsonschema::validator_for(&strict).map_err(|error| Refusal(vec![error.to_string()]))?;
     let faults: Vec<String> = validator
         .iter_errors(object)
-        .map(|error| fault(error.instance_path().as_str(), &error.to_string()))
+        // The value is not quoted: it may be long, or a key in the wrong place.
+        .map(|error| {
+            let message = error.masked().to_string();
+            fault(error.instance_path().as_str(), &message)
+        })
         .collect();
     if faults.is_empty() {
         Ok(())
@@ -79,7 +109,7 @@ fn fault(path: &str, message: &str) -> String {
 
 /// The schema with every object closed that lists its properties: an unknown field is a fault.
 ///
-/// The root is left open for `metadata`, which the API server checks by rules of its own.
+/// Of `metadata`, which the API server checks by rules of its own, only the name is checked.
 fn closed(schema: &Value, is_root: bool) -> Value {
     let Value::Object(schema) = schema else {
         return schema.clone();
@@ -104,9 +134,19 @@ fn closed(schema: &Value, is_root: bool) -> Value {
             for name in ["apiVersion", "kind"] {
                 properties.insert(name.to_owned(), json!({ "type": "string" }));
             }
-            properties.insert("metadata".to_owned(), json!({ "type": "object" }));
+            properties.insert("metadata".to_owned(), metadata());
         }
         out.insert("additionalProperties".to_owned(), Value::Bool(false));
     }
     Value::Object(out)
+}
+
+fn metadata() -> Value {
+    let label = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
+    let name = json!({
+        "type": "string",
+        "maxLength": 253,
+        "pattern": format!(r"^{label}(\.{label})*$"),
+    });
+    json!({ "type": "object", "properties": { "name": name }, "required": ["name"] })
 }

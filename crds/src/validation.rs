@@ -37,8 +37,8 @@ rules! {
         "provider cannot be changed: create another ProviderKey, move the routing rules to it, then delete this one";
     /// Keys travel over TLS.
     ENDPOINT_SCHEME =
-        "isURL(self.url) && (url(self.url).getScheme() == 'https' || (self.allowInsecure && url(self.url).getScheme() == 'http'))",
-        "url must be an absolute https:// URL; plain http:// needs allowInsecure: true";
+        "isURL(self.url) && (self.url.matches('^https://[!-~]+$') || (self.allowInsecure && self.url.matches('^http://[!-~]+$')))",
+        "url must be an absolute https:// URL in printable ASCII; plain http:// needs allowInsecure: true";
     /// What the gateway would refuse in a base URL.
     ENDPOINT_PARTS =
         "!isURL(self.url) || (url(self.url).getHostname() != '' && !self.url.contains('@') && !self.url.contains('#') && !self.url.contains('?'))",

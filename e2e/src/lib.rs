@@ -13,6 +13,7 @@ pub mod difference;
 pub mod ends;
 pub mod exchange;
 pub mod gateway;
+pub mod kstatus;
 pub mod mount;
 pub mod ops;
 pub mod provider;

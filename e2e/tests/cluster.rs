@@ -2,8 +2,25 @@
 //!
 //! One cluster serves all trials; what a trial is and how it runs is in `cluster/trial.rs`.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a field that a JSON value does not have reads as null"
+)]
+
+#[path = "cluster/http.rs"]
+mod http;
+#[path = "cluster/life.rs"]
+mod life;
 #[path = "cluster/node.rs"]
 mod node;
+#[path = "cluster/operator.rs"]
+mod operator;
+#[path = "cluster/quickstart.rs"]
+mod quickstart;
+#[path = "cluster/rotation.rs"]
+mod rotation;
+#[path = "cluster/statuses.rs"]
+mod statuses;
 #[path = "cluster/trial.rs"]
 mod trial;
 
@@ -34,7 +51,7 @@ const INTERRUPTED: i32 = 130;
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(TRIALS_AT_A_TIME);
-    let trials = without_stage(node::trials());
+    let trials = without_stage(all());
     let is_asked = |trial: &Trial| !arguments.is_filtered_out(trial);
     if arguments.list || !trials.iter().any(is_asked) {
         return libtest_mimic::run(&arguments, trials).exit_code();
@@ -67,6 +84,19 @@ fn main() -> ExitCode {
     }
 }
 
+/// Every trial, those of the cluster itself first.
+fn all() -> Vec<Entry> {
+    [
+        node::trials(),
+        quickstart::trials(),
+        life::trials(),
+        rotation::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
 fn run(arguments: &Arguments) -> Result<ExitCode> {
     thread::spawn(end_on_signal);
     let cluster = Cluster::from_environment()?;
@@ -77,7 +107,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         .enable_all()
         .build()?;
     let stage = Stage::new(cluster, runtime.handle().clone());
-    let trials = node::trials().into_iter().map(|entry| entry.on(&stage));
+    let trials = all().into_iter().map(|entry| entry.on(&stage));
     let conclusion = libtest_mimic::run(arguments, trials.collect());
     if conclusion.has_failed()
         && let Some(logs) = stage.cluster().keep_logs()?

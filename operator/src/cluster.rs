@@ -2,7 +2,7 @@
 
 use std::{fmt::Debug, time::Duration};
 
-use anyray_crds::conditions::ConditionType;
+use anyray_crds::conditions::{ConditionType, Reason};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::core::v1::{ObjectReference, Pod},
@@ -219,18 +219,22 @@ impl Cluster {
         Ok(())
     }
 
-    /// Publishes an event for each condition. One that cannot be published is only logged: the
-    /// status says the same.
+    /// Publishes an event for each condition, and logs it. One that cannot be published is only
+    /// logged: the status says the same.
     pub async fn publish(&self, object: &ObjectReference, conditions: &[&Condition]) {
+        let kind = object.kind.as_deref().unwrap_or_default();
+        let namespace = object.namespace.as_deref().unwrap_or_default();
+        let name = object.name.as_deref().unwrap_or_default();
         for condition in conditions {
-            let event = event(condition);
-            let published = call(
-                format!(
-                    "publish an event on {}",
-                    object.name.as_deref().unwrap_or_default()
-                ),
-                self.recorder.publish(&event, object),
+            let (type_, status) = (&condition.type_, &condition.status);
+            let (reason, message) = (&condition.reason, &condition.message);
+            tracing::info!(
+                kind, namespace, name, condition = %type_, status, reason,
+                "{kind} {namespace}/{name}: {type_} is {status}, {reason}: {message}"
             );
+            let action = format!("publish an event on {kind} {namespace}/{name}");
+            let event = event(condition);
+            let published = call(action, self.recorder.publish(&event, object));
             if let Err(error) = published.await {
                 tracing::warn!(%error, "{error}");
             }
@@ -238,13 +242,22 @@ impl Cluster {
     }
 }
 
+/// What passes by itself, or is wanted so, is no warning.
+const NORMAL_REASONS: [Reason; 6] = [
+    Reason::ConfigPending,
+    Reason::NoReadyPod,
+    Reason::NotUsed,
+    Reason::Progressing,
+    Reason::ScaledToZero,
+    Reason::Suspended,
+];
+
 fn event(condition: &Condition) -> Event {
-    let abnormal = [ConditionType::Reconciling, ConditionType::Stalled].map(ConditionType::as_str);
-    let is_well = match condition.type_.as_str() {
-        type_ if type_ == ConditionType::Stalled.as_str() => false,
-        type_ if abnormal.contains(&type_) => true,
-        _ => condition.status == "True" || condition.reason == "Progressing",
-    };
+    let is_stalled = condition.type_ == ConditionType::Stalled.as_str();
+    let is_normal = NORMAL_REASONS
+        .iter()
+        .any(|reason| condition.reason == reason.as_str());
+    let is_well = !is_stalled && (condition.status == "True" || is_normal);
     let end = condition.message.floor_char_boundary(MAX_NOTE_BYTES);
     Event {
         type_: if is_well {

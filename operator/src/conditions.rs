@@ -1,5 +1,7 @@
 //! Conditions of a status: merged so that a time moves only when its status does.
 
+use std::collections::BTreeSet;
+
 use anyray_crds::conditions::{ConditionType, Reason};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
@@ -123,15 +125,20 @@ pub fn is_true(conditions: &[Condition], type_: ConditionType) -> bool {
 
 /// The conditions that say something else than before: each is worth an event.
 ///
-/// A condition that was there and is gone said what was abnormal; its absence needs no event.
+/// Several conditions have one cause, and then one reason: the first of them tells it.
+/// `Reconciling` has its reason from another condition, and what is gone needs no event.
 pub fn transitions<'a>(previous: &[Condition], current: &'a [Condition]) -> Vec<&'a Condition> {
+    let mut told = BTreeSet::new();
     let is_news = |condition: &&Condition| {
         let before = previous
             .iter()
             .find(|before| before.type_ == condition.type_);
-        before.is_none_or(|before| {
-            before.status != condition.status || before.reason != condition.reason
-        })
+        let is_same = before.is_some_and(|before| {
+            before.status == condition.status && before.reason == condition.reason
+        });
+        !is_same
+            && condition.type_ != ConditionType::Reconciling.as_str()
+            && told.insert(condition.reason.as_str())
     };
     current.iter().filter(is_news).collect()
 }

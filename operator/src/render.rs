@@ -19,8 +19,9 @@ use kube::ResourceExt as _;
 use crate::{
     cli::RenderOptions,
     gateway::{
+        build::{self, Defaults, Resources},
         dereference::selects,
-        validate::{self, References},
+        validate::{self, References, ValidatedGateway},
     },
     provider_key::{
         dereference::entries,
@@ -135,16 +136,22 @@ pub fn crds() -> io::Result<()> {
     Ok(())
 }
 
-fn render(options: &RenderOptions) -> Result<(), RenderError> {
-    let mut manifests = manifests::read(&options.manifests)?;
-    replace_endpoints(&mut manifests.provider_keys, &options.endpoint)?;
+/// Builds the objects that a cluster would get for the manifests of a folder.
+///
+/// # Errors
+/// [`RenderError`].
+pub fn objects(options: &RenderOptions, defaults: &Defaults) -> Result<Resources, RenderError> {
+    let manifests = read(options)?;
     let gateway = choose(&manifests.gateways, options.gateway.as_deref())?;
     let references = dereference(gateway, &manifests);
-    let validated = validate::validate(gateway, &references);
-    let validated = validated.map_err(|fault| RenderError::Validate {
-        gateway: gateway.name_any(),
-        fault,
-    })?;
+    Ok(build::build(&validate(gateway, &references)?, defaults))
+}
+
+fn render(options: &RenderOptions) -> Result<(), RenderError> {
+    let manifests = read(options)?;
+    let gateway = choose(&manifests.gateways, options.gateway.as_deref())?;
+    let references = dereference(gateway, &manifests);
+    let validated = validate(gateway, &references)?;
     output::write(&options.out, &validated.files)?;
     for fault in &validated.unresolved {
         tell(&format!("{}: {}", fault.reason.as_str(), fault.message));
@@ -157,6 +164,22 @@ fn render(options: &RenderOptions) -> Result<(), RenderError> {
         validated.files.hash.get(..12).unwrap_or_default(),
     ));
     Ok(())
+}
+
+fn read(options: &RenderOptions) -> Result<Manifests, RenderError> {
+    let mut manifests = manifests::read(&options.manifests)?;
+    replace_endpoints(&mut manifests.provider_keys, &options.endpoint)?;
+    Ok(manifests)
+}
+
+fn validate<'a>(
+    gateway: &'a AnyrayGateway,
+    references: &References,
+) -> Result<ValidatedGateway<'a>, RenderError> {
+    validate::validate(gateway, references).map_err(|fault| RenderError::Validate {
+        gateway: gateway.name_any(),
+        fault,
+    })
 }
 
 fn choose<'a>(

@@ -17,9 +17,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::{
     runtime::Handle,
-    sync::RwLock,
+    sync::{OnceCell, RwLock},
     task::{LocalSet, spawn_local},
 };
+
+use crate::{operator, statuses::Statuses};
 
 /// Longest run of a trial that asks for no other limit.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -44,6 +46,8 @@ pub(crate) struct Stage {
     runtime: Handle,
     /// Held for writing by a trial that disturbs others, for reading by the others.
     turns: RwLock<()>,
+    operator: OnceCell<()>,
+    statuses: Arc<Statuses>,
 }
 
 /// What a trial is given.
@@ -131,6 +135,7 @@ impl Entry {
             .await;
         let deleted = context.delete_namespace().await;
         ended.context("the trial panicked")???;
+        stage.statuses.check(&context.namespace)?;
         deleted
     }
 }
@@ -141,6 +146,8 @@ impl Stage {
             cluster,
             runtime,
             turns: RwLock::default(),
+            operator: OnceCell::new(),
+            statuses: Arc::default(),
         })
     }
 
@@ -162,6 +169,29 @@ impl Context {
 
     pub(crate) fn cluster(&self) -> &Cluster {
         &self.stage.cluster
+    }
+
+    /// Makes sure that the operator runs, installed as people install it, and that every status
+    /// that it writes is watched.
+    pub(crate) async fn operator(&self) -> Result<()> {
+        let install = async || {
+            operator::install(self).await?;
+            for kind in ["AnyrayGateway", "ProviderKey"] {
+                let statuses = Arc::clone(&self.stage.statuses);
+                let client = self.client();
+                let watch = async move { statuses.watch(client, kind).await };
+                self.stage.runtime.spawn(watch);
+            }
+            anyhow::Ok(())
+        };
+        self.stage.operator.get_or_try_init(install).await?;
+        Ok(())
+    }
+
+    /// How many statuses were written in the namespace, and how many of them said that all is
+    /// done; none of them lied.
+    pub(crate) fn statuses(&self) -> Result<(usize, usize)> {
+        self.stage.statuses.check(&self.namespace)
     }
 
     /// A namespace for this trial alone, where pods must meet the standard `restricted`.

@@ -229,7 +229,8 @@ struct Rollout<'a> {
     replicas: i32,
     ready: i32,
     is_complete: bool,
-    status: Option<&'a DeploymentStatus>,
+    /// What the Deployment says of its newest generation, once it has seen it.
+    current: Option<&'a DeploymentStatus>,
 }
 
 impl<'a> Rollout<'a> {
@@ -237,22 +238,22 @@ impl<'a> Rollout<'a> {
         let wanted = gateway.spec.replicas;
         let status = deployment.and_then(|deployment| deployment.status.as_ref());
         let generation = deployment.and_then(|deployment| deployment.metadata.generation);
-        let is_complete = status.is_some_and(|status| {
-            status.observed_generation >= generation
-                && [
-                    status.replicas,
-                    status.updated_replicas,
-                    status.available_replicas,
-                ]
-                .iter()
-                .all(|count| count.unwrap_or(0) == wanted)
+        let current = status.filter(|status| status.observed_generation >= generation);
+        let is_complete = current.is_some_and(|status| {
+            [
+                status.replicas,
+                status.updated_replicas,
+                status.available_replicas,
+            ]
+            .iter()
+            .all(|count| count.unwrap_or(0) == wanted)
         });
         Self {
             wanted,
             replicas: status.and_then(|status| status.replicas).unwrap_or(0),
             ready: status.and_then(|status| status.ready_replicas).unwrap_or(0),
             is_complete,
-            status,
+            current,
         }
     }
 
@@ -286,7 +287,7 @@ impl<'a> Rollout<'a> {
     }
 
     fn condition(&self, type_: &str, status: &str) -> Option<&'a String> {
-        let conditions = self.status?.conditions.as_ref()?;
+        let conditions = self.current?.conditions.as_ref()?;
         let condition = conditions
             .iter()
             .find(|condition| condition.type_ == type_ && condition.status == status)?;

@@ -2,6 +2,7 @@
 //! does.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     time::SystemTime,
@@ -31,6 +32,8 @@ pub(super) struct Manifests {
     pub secrets: Vec<Secret>,
     /// As they are.
     pub config_maps: Vec<ConfigMap>,
+    /// Kind and name of each of these.
+    names: BTreeSet<(String, String)>,
 }
 
 /// Reads every `.yaml`, `.yml` and `.json` file right in the folder, in the order of their names.
@@ -48,7 +51,8 @@ pub(super) fn read(folder: &Path) -> Result<Manifests, RenderError> {
         let documents: Vec<Value> =
             serde_saphyr::from_multiple(&text).map_err(|error| RenderError::Parse {
                 path: path.clone(),
-                message: error.to_string(),
+                // The lines around the fault may hold a key.
+                message: error.without_snippet().to_string(),
             })?;
         for document in documents.into_iter().filter(|document| !document.is_null()) {
             let file = File {
@@ -106,6 +110,14 @@ impl File<'_> {
         };
         let (api_version, kind, name) =
             (text("/apiVersion"), text("/kind"), text("/metadata/name"));
+        let matters = matches!(
+            (api_version.as_str(), kind.as_str()),
+            ("anyray.ai/v1alpha1", _) | ("v1", "Secret" | "ConfigMap")
+        );
+        if matters && !manifests.names.insert((kind.clone(), name.clone())) {
+            let message = "the folder has two of this name, and namespaces do not count here";
+            return Err(self.refuse(kind, name, message.to_owned()));
+        }
         match (api_version.as_str(), kind.as_str()) {
             ("anyray.ai/v1alpha1", "AnyrayGateway") => {
                 manifests.gateways.push(self.admit(document, kind, name)?);

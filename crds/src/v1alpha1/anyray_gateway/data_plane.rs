@@ -56,7 +56,7 @@ pub struct Routing {
 pub struct ModelRule {
     /// Name of a model; `*` stands for any characters, for example `claude-*`.
     #[serde(rename = "match")]
-    #[schemars(length(min = 1, max = 256))]
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^[^\x00-\x1f\x7f]*$"))]
     pub pattern: String,
     /// Name of a ProviderKey of the namespace that this gateway selects.
     #[schemars(length(min = 1, max = 63))]
@@ -89,10 +89,10 @@ pub struct Limits {
     #[schemars(range(min = 1))]
     pub max_buffered_bytes: i64,
     /// Requests served at once; more are refused with 503. Default: 4096.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 2_147_483_647))]
     pub max_concurrent_requests: i32,
     /// Connections held open at once; more wait in the kernel's queue. Default: 16384.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 2_147_483_647))]
     pub max_connections: i32,
 }
 
@@ -107,6 +107,9 @@ impl Default for Limits {
     }
 }
 
+/// A duration as Kubernetes writes it; what is not one would fail in a rule, without a good word.
+const DURATION: &str = r"^-?([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+$";
+
 /// How long a gateway waits, as durations such as `500ms`, `90s` or `1h30m`. A change reaches
 /// running pods within seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -114,23 +117,23 @@ impl Default for Limits {
 #[schemars(extend("x-kubernetes-validations" = [validation::TIMEOUTS_RANGE]))]
 pub struct Timeouts {
     /// For a connection to a provider, TLS included. Default: 5s.
-    #[schemars(length(max = 32))]
+    #[schemars(length(max = 32), regex(pattern = DURATION))]
     pub connect: Duration,
     /// For the head of a provider's answer. Default: 10m, as long as the SDKs wait.
-    #[schemars(length(max = 32))]
+    #[schemars(length(max = 32), regex(pattern = DURATION))]
     pub first_byte: Duration,
     /// Between two pieces of a provider's answer. Default: 5m.
-    #[schemars(length(max = 32))]
+    #[schemars(length(max = 32), regex(pattern = DURATION))]
     pub idle: Duration,
     /// For a whole request, from head to last byte. Default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32))]
+    #[schemars(length(max = 32), regex(pattern = DURATION))]
     pub total: Option<Duration>,
     /// Between two pieces of a request body. Default: 30s.
-    #[schemars(length(max = 32))]
+    #[schemars(length(max = 32), regex(pattern = DURATION))]
     pub request_body: Duration,
     /// How long a stream may be silent before its caller gets a ping. Default: 15s.
-    #[schemars(length(max = 32))]
+    #[schemars(length(max = 32), regex(pattern = DURATION))]
     pub ping: Duration,
 }
 

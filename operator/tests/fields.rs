@@ -1,0 +1,458 @@
+//! A field that has no effect is a lie: each field of a spec changes an object of the gateway, or
+//! decides whether the spec is accepted.
+//!
+//! The fields come from the definitions; a new one fails here until it has a row.
+
+#![cfg(test)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyray_crds::{
+    admission, schema,
+    v1alpha1::{AnyrayGateway, ProviderKey},
+};
+use anyray_operator::{
+    gateway::{
+        build::{self, Defaults},
+        dereference::selects,
+        validate::{self, References},
+    },
+    provider_key::validate::{Material, SecretEntries},
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// A certificate that nobody has the key of.
+const CERTIFICATE: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBgjCCASmgAwIBAgIUP7xiwn2ijjDvD+NvCmdRC9REYScwCgYIKoZIzj0EAwIw
+FjEUMBIGA1UEAwwLQW55cmF5IHRlc3QwIBcNMjYxMTI0MTMxMjA5WhgPMjEyNjEw
+MzExMzEyMDlaMBYxFDASBgNVBAMMC0FueXJheSB0ZXN0MFkwEwYHKoZIzj0CAQYI
+KoZIzj0DAQcDQgAECy4fmxcvel6/Z9V2JdTVeIdRHMcldjGMn9DpLIv9Lm8/ZVuS
+snwA1BYzQWd0ukYN20+P1p+HeQOkV/+GhuWvPKNTMFEwHQYDVR0OBBYEFGbzNHHx
+lL0JFFHgO6o1TWejxxxLMB8GA1UdIwQYMBaAFGbzNHHxlL0JFFHgO6o1TWejxxxL
+MA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDRwAwRAIgAbQDFadDEXu5d59t
+uzYgatAUpaZwwqGhp4WzEDSOuL8CIDM9Sf7TNcjqHMiSLhcYKwUSEjGV8DLDr23Z
+1g+wrEUK
+-----END CERTIFICATE-----
+";
+
+/// Types of Kubernetes, which count as one field each.
+const EMBEDDED: [&str; 5] = [
+    "affinity",
+    "providers.selector",
+    "resources",
+    "tolerations",
+    "topologySpreadConstraints",
+];
+
+/// What a change of a field does.
+enum Effect {
+    /// With the first spec and with the second, other objects are built.
+    Objects(Value, Value),
+    /// The first spec is accepted, the second is refused.
+    Acceptance(Value, Value),
+}
+
+use Effect::{Acceptance, Objects};
+
+/// A row for a field that the base leaves out.
+fn set(after: Value) -> Effect {
+    Objects(json!({}), after)
+}
+
+/// By the path of each field of `AnyrayGateway`: changes of [`gateway`].
+fn gateway_fields() -> BTreeMap<&'static str, Effect> {
+    let mut fields = data_plane_fields();
+    fields.extend(pod_fields());
+    fields.extend(service_fields());
+    fields
+}
+
+fn data_plane_fields() -> BTreeMap<&'static str, Effect> {
+    let rule = |pattern: &str, key: &str| json!({ "routing": { "models": [{ "match": pattern, "providerKey": key }] } });
+    let balanced = json!({ "service": { "type": "LoadBalancer", "allowPublic": true } });
+    let mut opened = balanced.clone();
+    opened["auth"] = json!({ "acknowledgeOpen": true });
+    [
+        (
+            "auth.clientKeys",
+            Acceptance(json!({}), json!({ "auth": { "clientKeys": null } })),
+        ),
+        ("auth.acknowledgeOpen", Acceptance(opened, balanced)),
+        (
+            "providers.selector",
+            set(json!({ "providers": { "selector": { "matchLabels": { "team": "b" } } } })),
+        ),
+        (
+            "routing.models[].match",
+            Objects(rule("a", "main"), rule("b", "main")),
+        ),
+        (
+            "routing.models[].providerKey",
+            Objects(rule("a", "main"), rule("a", "other")),
+        ),
+        (
+            "passthroughPaths",
+            set(json!({ "passthroughPaths": ["/v1/files"] })),
+        ),
+        (
+            "egress.allowPrivateAddresses",
+            set(json!({ "egress": { "allowPrivateAddresses": true } })),
+        ),
+        (
+            "egress.allowedNetworks",
+            set(json!({ "egress": { "allowedNetworks": ["10.1.0.0/16"] } })),
+        ),
+        ("limits.maxBodyBytes", limit("maxBodyBytes")),
+        ("limits.maxBufferedBytes", limit("maxBufferedBytes")),
+        (
+            "limits.maxConcurrentRequests",
+            limit("maxConcurrentRequests"),
+        ),
+        ("limits.maxConnections", limit("maxConnections")),
+        ("timeouts.connect", timeout("connect")),
+        ("timeouts.firstByte", timeout("firstByte")),
+        ("timeouts.idle", timeout("idle")),
+        ("timeouts.total", timeout("total")),
+        ("timeouts.requestBody", timeout("requestBody")),
+        ("timeouts.ping", timeout("ping")),
+        (
+            "observability.accessLog",
+            set(json!({ "observability": { "accessLog": false } })),
+        ),
+        (
+            "observability.logLevel",
+            set(json!({ "observability": { "logLevel": "debug" } })),
+        ),
+    ]
+    .into()
+}
+
+fn limit(field: &str) -> Effect {
+    set(json!({ "limits": { field: 7 } }))
+}
+
+fn timeout(field: &str) -> Effect {
+    set(json!({ "timeouts": { field: "7s" } }))
+}
+
+fn pod_fields() -> BTreeMap<&'static str, Effect> {
+    let image = |tag: &str| json!({ "image": { "repository": "anyray", "tag": tag } });
+    let mut other_repository = image("1");
+    other_repository["image"]["repository"] = json!("other");
+    let mut digested = image("1");
+    digested["image"]["digest"] = json!(format!("sha256:{}", "0123456789abcdef".repeat(4)));
+    let toleration = json!([{ "key": "pool", "operator": "Exists" }]);
+    let spread =
+        json!([{ "maxSkew": 1, "topologyKey": "a", "whenUnsatisfiable": "DoNotSchedule" }]);
+    let term = json!({ "matchExpressions": [{ "key": "pool", "operator": "Exists" }] });
+    let affinity = json!({ "nodeAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": { "nodeSelectorTerms": [term] },
+    } });
+    [
+        ("replicas", set(json!({ "replicas": 3 }))),
+        ("image.repository", Objects(image("1"), other_repository)),
+        ("image.tag", Objects(image("1"), image("2"))),
+        ("image.digest", Objects(image("1"), digested)),
+        (
+            "image.pullPolicy",
+            set(json!({ "image": { "pullPolicy": "Always" } })),
+        ),
+        (
+            "image.pullSecrets[].name",
+            set(json!({ "image": { "pullSecrets": [{ "name": "registry" }] } })),
+        ),
+        (
+            "drain.preStopSeconds",
+            set(json!({ "drain": { "preStopSeconds": 7 } })),
+        ),
+        (
+            "drain.drainSeconds",
+            set(json!({ "drain": { "drainSeconds": 7 } })),
+        ),
+        (
+            "drain.terminationGracePeriodSeconds",
+            set(json!({ "drain": { "terminationGracePeriodSeconds": 700 } })),
+        ),
+        (
+            "resources",
+            set(json!({ "resources": { "limits": { "memory": "1Gi" } } })),
+        ),
+        (
+            "podTemplate.labels",
+            set(json!({ "podTemplate": { "labels": { "team": "a" } } })),
+        ),
+        (
+            "podTemplate.annotations",
+            set(json!({ "podTemplate": { "annotations": { "mesh": "off" } } })),
+        ),
+        (
+            "nodeSelector",
+            set(json!({ "nodeSelector": { "pool": "llm" } })),
+        ),
+        ("tolerations", set(json!({ "tolerations": toleration }))),
+        ("affinity", set(json!({ "affinity": affinity }))),
+        (
+            "topologySpreadConstraints",
+            set(json!({ "topologySpreadConstraints": spread })),
+        ),
+        (
+            "priorityClassName",
+            set(json!({ "priorityClassName": "important" })),
+        ),
+    ]
+    .into()
+}
+
+fn service_fields() -> BTreeMap<&'static str, Effect> {
+    let balanced = |more: Value| {
+        let mut spec = json!({
+            "auth": { "acknowledgeOpen": true },
+            "service": { "type": "LoadBalancer", "allowPublic": true },
+        });
+        merge(&mut spec["service"], &more);
+        spec
+    };
+    let ranges = |range: &str| balanced(json!({ "loadBalancerSourceRanges": [range] }));
+    [
+        ("service.type", set(balanced(json!({})))),
+        ("service.port", set(json!({ "service": { "port": 80 } }))),
+        (
+            "service.annotations",
+            set(json!({ "service": { "annotations": { "cloud": "internal" } } })),
+        ),
+        (
+            "service.loadBalancerClass",
+            Objects(
+                balanced(json!({})),
+                balanced(json!({ "loadBalancerClass": "example.com/internal" })),
+            ),
+        ),
+        (
+            "service.loadBalancerSourceRanges",
+            Objects(ranges("203.0.113.0/24"), ranges("198.51.100.0/24")),
+        ),
+        (
+            "service.allowPublic",
+            Acceptance(
+                balanced(json!({})),
+                balanced(json!({ "allowPublic": false })),
+            ),
+        ),
+    ]
+    .into()
+}
+
+/// By the path of each field of `ProviderKey`: changes of [`provider_key`].
+fn provider_key_fields() -> BTreeMap<&'static str, Effect> {
+    let reference =
+        |field: &str, value: &str| set(json!({ "auth": { "apiKeySecretRef": { field: value } } }));
+    let endpoint = |url: &str| json!({ "endpoint": { "url": url } });
+    let url = "https://llm.example.com/v1";
+    let bundle = |name: &str, key: &str| {
+        let mut spec = endpoint(url);
+        spec["endpoint"]["caBundleRef"] = json!({ "name": name, "key": key });
+        spec
+    };
+    let mut insecure = endpoint("http://llm.example.com/v1");
+    let secure = insecure.clone();
+    insecure["endpoint"]["allowInsecure"] = json!(true);
+    [
+        ("provider", set(json!({ "provider": "anthropic" }))),
+        ("auth.apiKeySecretRef.name", reference("name", "other")),
+        ("auth.apiKeySecretRef.key", reference("key", "other")),
+        (
+            "endpoint.url",
+            Objects(endpoint(url), endpoint("https://llm.example.com/v2")),
+        ),
+        ("endpoint.allowInsecure", Acceptance(insecure, secure)),
+        (
+            "endpoint.caBundleRef.name",
+            Objects(bundle("one", "ca.crt"), bundle("two", "ca.crt")),
+        ),
+        (
+            "endpoint.caBundleRef.key",
+            Objects(bundle("one", "ca.crt"), bundle("one", "other.crt")),
+        ),
+        ("suspend", set(json!({ "suspend": true }))),
+    ]
+    .into()
+}
+
+/// The paths of all fields of a schema.
+fn fields(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
+    if EMBEDDED.contains(&path) {
+        found.insert(path.to_owned());
+        return;
+    }
+    let items = schema.get("items");
+    if let Some(items) = items.filter(|items| items.get("properties").is_some()) {
+        return fields(items, &format!("{path}[]"), found);
+    }
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+        found.insert(path.to_owned());
+        return;
+    };
+    for (name, property) in properties {
+        let path = if path.is_empty() {
+            name.clone()
+        } else {
+            format!("{path}.{name}")
+        };
+        fields(property, &path, found);
+    }
+}
+
+fn fields_of(kind: &str) -> BTreeSet<String> {
+    let crds = schema::all();
+    let crd = crds.iter().find(|crd| crd.spec.names.kind == kind);
+    let schema = schema::open_api(crd.expect("a kind of ours"));
+    let mut found = BTreeSet::new();
+    let spec = schema.pointer("/properties/spec").expect("a spec");
+    fields(spec, "", &mut found);
+    found
+}
+
+/// A merge patch: null removes.
+fn merge(target: &mut Value, patch: &Value) {
+    let (Some(target), Some(patch)) = (target.as_object_mut(), patch.as_object()) else {
+        target.clone_from(patch);
+        return;
+    };
+    for (name, value) in patch {
+        if value.is_null() {
+            target.remove(name);
+        } else {
+            merge(target.entry(name).or_insert(Value::Null), value);
+        }
+    }
+}
+
+fn object(kind: &str, name: &str, spec: Value, patch: &Value) -> Value {
+    let mut spec = spec;
+    merge(&mut spec, patch);
+    json!({
+        "apiVersion": "anyray.ai/v1alpha1",
+        "kind": kind,
+        "metadata": { "name": name, "namespace": "llm", "labels": { "team": "a" } },
+        "spec": spec,
+    })
+}
+
+fn gateway(patch: &Value) -> Value {
+    let spec = json!({ "auth": { "clientKeys": "Optional" } });
+    object("AnyrayGateway", "main", spec, patch)
+}
+
+fn provider_key(patch: &Value) -> Value {
+    let spec = json!({
+        "provider": "openai",
+        "auth": { "apiKeySecretRef": { "name": "keys" } },
+    });
+    object("ProviderKey", "main", spec, patch)
+}
+
+fn admit<T: DeserializeOwned>(object: &Value) -> Result<T, String> {
+    let kind = object["kind"].as_str().expect("a kind");
+    let crds = schema::all();
+    let crd = crds.iter().find(|crd| crd.spec.names.kind == kind);
+    let admitted = admission::admit(crd.expect("a kind of ours"), object);
+    let admitted = admitted.map_err(|refusal| refusal.to_string())?;
+    serde_json::from_value(admitted).map_err(|error| error.to_string())
+}
+
+/// What a key names: each Secret has other entries, and each ConfigMap other certificates.
+fn material(key: &ProviderKey) -> Material {
+    let secret = &key.spec.auth.api_key_secret_ref.name;
+    let entry = |entry: &str| {
+        let value = format!("{secret}-{entry}").into_bytes();
+        (entry.to_owned(), value.into())
+    };
+    let bundle = key.spec.endpoint.as_ref();
+    let bundle = bundle.and_then(|endpoint| endpoint.ca_bundle_ref.as_ref());
+    let bundle = bundle.map(|reference| {
+        let count = if reference.name == "one" { 1 } else { 2 };
+        let certificates = |count| CERTIFICATE.repeat(count);
+        [
+            ("ca.crt".to_owned(), certificates(count)),
+            ("other.crt".to_owned(), certificates(count + 2)),
+        ]
+        .into()
+    });
+    Material {
+        secret: Some(SecretEntries {
+            version: Some("1".to_owned()),
+            entries: ["apiKey", "other"].map(entry).into(),
+        }),
+        ca_bundle: bundle,
+    }
+}
+
+/// The objects of a gateway with one key, or why the API server or the operator refuses it.
+fn objects(gateway: &Value, key: &Value) -> Result<String, String> {
+    let gateway: AnyrayGateway = admit(gateway)?;
+    let key: ProviderKey = admit(key)?;
+    let keys = [key].into_iter().filter(|key| selects(&gateway, key));
+    let references = References {
+        keys: keys.map(|key| (key.clone(), material(&key))).collect(),
+        foreign: Vec::new(),
+    };
+    let validated = validate::validate(&gateway, &references).map_err(|fault| fault.message)?;
+    let defaults = Defaults {
+        image: "release:1".to_owned(),
+        image_pull_policy: "IfNotPresent".to_owned(),
+    };
+    let built = build::build(&validated, &defaults);
+    let objects = json!([
+        built.service_account,
+        built.secret,
+        built.config_map,
+        built.service,
+        built.deployment,
+    ]);
+    Ok(objects.to_string())
+}
+
+fn check(
+    kind: &str,
+    rows: &BTreeMap<&str, Effect>,
+    build: impl Fn(&Value) -> Result<String, String>,
+) {
+    let known: BTreeSet<_> = rows.keys().map(|&path| path.to_owned()).collect();
+    assert_eq!(fields_of(kind), known, "{kind}: rows are not its fields");
+    for (path, effect) in rows {
+        match effect {
+            Objects(before, after) => {
+                let before = build(before).unwrap_or_else(|error| panic!("{path}: {error}"));
+                let after = build(after).unwrap_or_else(|error| panic!("{path}: {error}"));
+                assert!(before != after, "{kind}: {path} has no effect");
+            }
+            Acceptance(accepted, refused) => {
+                build(accepted).unwrap_or_else(|error| panic!("{path}: {error}"));
+                assert!(build(refused).is_err(), "{kind}: {path} has no effect");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_field_of_a_gateway_has_an_effect() {
+    check("AnyrayGateway", &gateway_fields(), |patch| {
+        objects(&gateway(patch), &provider_key(&json!({})))
+    });
+}
+
+#[test]
+fn every_field_of_a_provider_key_has_an_effect() {
+    check("ProviderKey", &provider_key_fields(), |patch| {
+        objects(&gateway(&json!({})), &provider_key(patch))
+    });
+}
+
+/// Otherwise a difference would be no effect of a field.
+#[test]
+fn the_same_spec_makes_the_same_objects() {
+    let build = || objects(&gateway(&json!({})), &provider_key(&json!({})));
+    assert_eq!(build().expect("objects"), build().expect("objects"));
+}
