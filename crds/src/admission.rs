@@ -46,15 +46,17 @@ fn complete(schema: &Value, object: &Value) -> Result<Value, Refusal> {
     Ok(apply_defaults(schema, &object))
 }
 
-/// A field that is null and has a default gets it; any other null is left to be refused.
-/// <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting-and-nullable>
+/// A field that is null and has a default gets it; any other null is left to be refused, as
+/// server-side apply does.
 fn drop_nulls(schema: &Value, object: &Value) -> Value {
     match object {
         Value::Object(fields) => {
-            let property = |name: &str| schema.get("properties")?.get(name);
-            let rest = schema.get("additionalProperties");
+            let entry = schema.get("additionalProperties");
             let fields = fields.iter().filter_map(|(name, value)| {
-                let schema = property(name).or(rest).unwrap_or(&Value::Null);
+                let field = schema
+                    .get("properties")
+                    .and_then(|properties| properties.get(name));
+                let schema = field.or(entry).unwrap_or(&Value::Null);
                 let is_dropped = value.is_null() && schema.get("default").is_some();
                 (!is_dropped).then(|| (name.clone(), drop_nulls(schema, value)))
             });

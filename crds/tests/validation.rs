@@ -3,7 +3,8 @@
 //! `NAME.accepted.yaml` is stored; `NAME.rejected.yaml` is not, with one fault, whose message
 //! holds the text of the first line. With a `NAME.from.yaml`, both are changes of that object.
 //! A NAME begins with that of the rule it is about, up to a dot, if it is about one; the others
-//! are about the schema. An end-to-end test sends the same files to a real API server.
+//! are about the schema. An end-to-end test sends the same files to a real API server, by
+//! server-side apply: on create, that server overlooks more nulls.
 
 #![cfg(test)]
 

@@ -7,6 +7,8 @@
     reason = "a field that a JSON value does not have reads as null"
 )]
 
+#[path = "cluster/faults.rs"]
+mod faults;
 #[path = "cluster/http.rs"]
 mod http;
 #[path = "cluster/life.rs"]
@@ -17,8 +19,12 @@ mod node;
 mod operator;
 #[path = "cluster/quickstart.rs"]
 mod quickstart;
+#[path = "cluster/refusals.rs"]
+mod refusals;
 #[path = "cluster/rotation.rs"]
 mod rotation;
+#[path = "cluster/security.rs"]
+mod security;
 #[path = "cluster/statuses.rs"]
 mod statuses;
 #[path = "cluster/trial.rs"]
@@ -91,6 +97,9 @@ fn all() -> Vec<Entry> {
         quickstart::trials(),
         life::trials(),
         rotation::trials(),
+        refusals::trials(),
+        security::trials(),
+        faults::trials(),
     ]
     .into_iter()
     .flatten()

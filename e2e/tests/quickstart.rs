@@ -158,7 +158,7 @@ fn command_lines() -> Result<String> {
 
 fn find_config_dir(folder: &Path) -> Option<PathBuf> {
     let entries = fs::read_dir(folder).ok()?;
-    let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path().join("config")));
     paths.find(|path| path.join("gateway.json").is_file())
 }
 
@@ -329,9 +329,15 @@ async fn a_given_key_leads_to_the_real_provider_and_is_shown_nowhere() -> Result
     let config_dir = run.config_dir()?;
     let text = fs::read_to_string(config_dir.join("gateway.json"))?;
     let config: serde_json::Value = serde_json::from_str(&text)?;
-    let has_endpoint = |at: usize| config["providerKeys"][at].get("endpoint").is_some();
-    ensure!(has_endpoint(0) && !has_endpoint(1), "{text}");
-    let file = config_dir.join("keys/anthropic");
+    let keys = config["providerKeys"].as_array().context("no keys")?;
+    let has_url = |name: &str, url: &str| {
+        keys.iter()
+            .any(|key| key["name"] == name && key["endpoint"]["url"] == url)
+    };
+    let echo = format!("http://{}/v1", run.addresses[2]);
+    ensure!(has_url("openai", &echo), "{text}");
+    ensure!(has_url("anthropic", "https://api.anthropic.com"), "{text}");
+    let file = config_dir.join("key.anthropic");
     ensure!(fs::read_to_string(&file)?.trim() == key, "another key");
     let mode = fs::metadata(&file)?.permissions().mode();
     ensure!(mode & 0o077 == 0, "the key's mode is {mode:o}");

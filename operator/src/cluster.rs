@@ -15,7 +15,7 @@ use kube::{
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::metadata::{MANAGER, SYNC_ANNOTATION};
 
@@ -53,6 +53,12 @@ fn api_message(error: &kube::Error) -> String {
 }
 
 impl CallError {
+    /// Whether the API server found the object wrong.
+    pub fn is_invalid(&self) -> bool {
+        matches!(self, Self::Call { source, .. }
+            if matches!(source.as_ref(), kube::Error::Api(status) if status.code == 422))
+    }
+
     /// Whether the API server itself is in trouble, so that asking again soon makes sense.
     pub fn is_outage(&self) -> bool {
         match self {
@@ -162,6 +168,31 @@ impl Cluster {
         call(action, api.patch(&name, &params, &Patch::Apply(object))).await
     }
 
+    /// Changes a part of an object. Lists are replaced whole, which server-side apply does not do.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn merge<K>(&self, key: &ObjectKey, part: &Value) -> Result<(), CallError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned,
+    {
+        let api = Api::<K>::namespaced(self.client.clone(), &key.namespace);
+        let params = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let action = format!("change {} {key}", K::kind(&()));
+        call(
+            action,
+            api.patch_metadata(&key.name, &params, &Patch::Merge(part)),
+        )
+        .await?;
+        Ok(())
+    }
+
     /// Writes an object's status. The answer is not read as the object's type, because the object
     /// may be one that cannot be.
     ///
@@ -204,19 +235,12 @@ impl Cluster {
         name: &str,
         value: &str,
     ) -> Result<(), CallError> {
-        let api = Api::<Pod>::namespaced(self.client.clone(), namespace);
-        let body = json!({ "metadata": { "annotations": { SYNC_ANNOTATION: value } } });
-        let params = PatchParams {
-            field_manager: Some(MANAGER.to_owned()),
-            ..PatchParams::default()
+        let part = json!({ "metadata": { "annotations": { SYNC_ANNOTATION: value } } });
+        let key = ObjectKey {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
         };
-        let action = format!("touch Pod {namespace}/{name}");
-        call(
-            action,
-            api.patch_metadata(name, &params, &Patch::Merge(&body)),
-        )
-        .await?;
-        Ok(())
+        self.merge::<Pod>(&key, &part).await
     }
 
     /// Publishes an event for each condition, and logs it. One that cannot be published is only

@@ -129,7 +129,7 @@ pub fn is_true(conditions: &[Condition], type_: ConditionType) -> bool {
 /// `Reconciling` has its reason from another condition, and what is gone needs no event.
 pub fn transitions<'a>(previous: &[Condition], current: &'a [Condition]) -> Vec<&'a Condition> {
     let mut told = BTreeSet::new();
-    let is_news = |condition: &&Condition| {
+    let is_news = |condition: &&'a Condition| {
         let before = previous
             .iter()
             .find(|before| before.type_ == condition.type_);

@@ -15,11 +15,13 @@ use anyray_crds::{
     v1alpha1::{AnyrayGateway, AnyrayGatewayStatus},
 };
 use futures::future::BoxFuture;
+use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Resource as _, runtime::controller::Action};
+use serde_json::json;
 
 use crate::{
-    cluster::{CallError, ObjectKey},
+    cluster::{CallError, Cluster, ObjectKey},
     conditions,
     context::Context,
     controller,
@@ -104,9 +106,32 @@ async fn apply(validated: &ValidatedGateway<'_>, context: &Context) -> Result<Ch
     cluster.apply(&secret).await?;
     cluster.apply(&config_map).await?;
     Ok(Children {
-        service: Some(cluster.apply(&service).await?),
+        service: Some(apply_service(&service, cluster).await?),
         deployment: Some(cluster.apply(&deployment).await?),
     })
+}
+
+/// Server-side apply knows a port by its number: one whose number somebody has changed stays
+/// beside ours, and two of one name are refused. Then the list is replaced whole.
+async fn apply_service(service: &Service, cluster: &Cluster) -> Result<Service, CallError> {
+    let ports = |service: &Service| {
+        let ports = service.spec.iter().filter_map(|spec| spec.ports.as_ref());
+        let ports = ports.flatten().map(|port| port.port);
+        ports.collect::<Vec<_>>()
+    };
+    match cluster.apply(service).await {
+        Ok(applied) if ports(&applied) == ports(service) => return Ok(applied),
+        Err(error) if !error.is_invalid() => return Err(error),
+        Ok(_) | Err(_) => {}
+    }
+    let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_ref());
+    cluster
+        .merge::<Service>(
+            &ObjectKey::of(service),
+            &json!({ "spec": { "ports": ports } }),
+        )
+        .await?;
+    cluster.apply(service).await
 }
 
 /// The objects of an earlier pass, where this one applied none.

@@ -14,8 +14,11 @@ pub(crate) const SYSTEM: &str = "anyray-system";
 /// For the pods of a gateway to start, on a machine that is busy with other trials.
 pub(crate) const READY_LIMIT: Duration = Duration::from_secs(90);
 
+/// For a node to follow a change of a Service's pods.
+const RULES_LIMIT: Duration = Duration::from_secs(10);
+
 /// The root of the repository.
-const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+pub(crate) const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Installs the chart with the images under test, as the guide says.
 pub(crate) async fn install(context: &Context) -> Result<()> {
@@ -117,6 +120,58 @@ impl Context {
         self.kubectl(&arguments).await
     }
 
+    /// Merges a patch into an object.
+    pub(crate) async fn patch(&self, object: &str, patch: &Value) -> Result<()> {
+        let patch = patch.to_string();
+        self.kubectl(&["patch", object, "--type=merge", "--patch", &patch])
+            .await?;
+        Ok(())
+    }
+
+    /// The pods of a namespace that have these labels.
+    pub(crate) async fn pods(&self, namespace: &str, labels: &str) -> Result<Vec<Value>> {
+        let text = self
+            .kubectl(&[
+                "--namespace",
+                namespace,
+                "get",
+                "pods",
+                "--selector",
+                labels,
+                "--output=json",
+            ])
+            .await?;
+        let mut list: Value = serde_json::from_str(&text)?;
+        let pods = list["items"].as_array_mut().context("a list")?;
+        Ok(std::mem::take(pods))
+    }
+
+    /// The operator's only pod.
+    pub(crate) async fn operator_pod(&self) -> Result<Value> {
+        let mut pods = self
+            .pods(SYSTEM, "app.kubernetes.io/component=operator")
+            .await?;
+        ensure!(pods.len() == 1, "{} pods of the operator", pods.len());
+        pods.pop().context("no pod of the operator")
+    }
+
+    /// What a pod answers to `GET /{path}` on a port, as `8789/metrics`.
+    pub(crate) async fn ask_pod(&self, pod: &Value, target: &str) -> Result<(u16, String)> {
+        let text = |at: &str| pod.pointer(at).and_then(Value::as_str).unwrap_or_default();
+        let (port, path) = target.split_once('/').context("no path")?;
+        if self.cluster().is_ours() {
+            let ip = text("/status/podIP");
+            return crate::http::get(&format!("http://{ip}:{port}/{path}")).await;
+        }
+        let name = format!("pod/{}", text("/metadata/name"));
+        let namespace = text("/metadata/namespace");
+        let forward = self
+            .cluster()
+            .port_forward(namespace, &name, port.parse()?)
+            .await?;
+        crate::http::get(&format!("http://{}/{path}", forward.address())).await
+    }
+
     /// An object as JSON.
     pub(crate) async fn read(&self, object: &str) -> Result<Value> {
         let text = self.kubectl(&["get", object, "--output", "json"]).await?;
@@ -187,11 +242,15 @@ impl Context {
         found.with_context(|| format!("it is {last:?}"))
     }
 
-    /// The base URL of a gateway's Service, reachable from here.
+    /// The base URL of a gateway's Service, once it leads to a pod: a node's rules follow a moment
+    /// after its pods are ready, which no status can know of.
     pub(crate) async fn gateway_url(&self, name: &str) -> Result<String> {
-        self.cluster()
-            .service_url(self.namespace(), name, 8787)
-            .await
+        let cluster = self.cluster();
+        let url = cluster.service_url(self.namespace(), name, 8787).await?;
+        let livez = format!("{url}/livez");
+        let answers = async || crate::http::get(&livez).await.ok();
+        wait::until("the Service to lead to a pod", RULES_LIMIT, answers).await?;
+        Ok(url)
     }
 
     /// Sends a chat to a gateway; returns the status and the body.
@@ -202,6 +261,12 @@ impl Context {
             "messages": [{ "role": "user", "content": text }],
         });
         crate::http::post(&format!("{url}/v1/chat/completions"), &body.to_string()).await
+    }
+
+    /// Waits until a chat is answered: a Service leads to a pod a moment after it is ready.
+    pub(crate) async fn wait_for_answer(&self, gateway: &str) -> Result<()> {
+        let answered = async || self.expect_echo(gateway).await.ok();
+        wait::until("an answer through the Service", READY_LIMIT, answered).await
     }
 
     /// A chat is answered by the echo provider.

@@ -28,7 +28,7 @@ pub fn status(
     };
     let version = checked.as_ref().ok().and_then(|key| key.version.clone());
     let changed_at = version.as_ref().and_then(|version| {
-        let unchanged = true;
+        let unchanged = previous.secret_version.as_ref() == Some(version);
         previous
             .secret_changed_at
             .clone()
