@@ -57,8 +57,8 @@ rules! {
         "repository needs a tag or a digest, and tag and digest need a repository";
     /// A pod is not killed before it has drained.
     DRAIN_FITS =
-        "self.terminationGracePeriodSeconds > self.preStopSeconds + self.drainSeconds",
-        "terminationGracePeriodSeconds must be greater than preStopSeconds + drainSeconds, or streams are cut";
+        "self.terminationGracePeriodSeconds >= self.preStopSeconds + self.drainSeconds + 2",
+        "terminationGracePeriodSeconds must be at least preStopSeconds + drainSeconds + 2, or streams are cut";
     /// A load balancer is opened to everyone on purpose only.
     SERVICE_SOURCE_RANGES =
         "self.type != 'LoadBalancer' || self.allowPublic || (has(self.loadBalancerSourceRanges) && size(self.loadBalancerSourceRanges) > 0)",

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Renders the manifests beside it, as the operator would, and starts the echo
-# provider and the gateway on them, until Ctrl-C: no cluster, no key, no network. With ANYRAY_PROVIDER_KEY_OPENAI or ANYRAY_PROVIDER_KEY_ANTHROPIC in the
+# provider and the gateway on them, until Ctrl-C: no cluster, no key, no network.
+# With ANYRAY_PROVIDER_KEY_OPENAI or ANYRAY_PROVIDER_KEY_ANTHROPIC in the
 # environment, that provider is the real one.
 # Ports: ANYRAY_LISTEN, ANYRAY_OPS_LISTEN, ANYRAY_FAKES_LISTEN.
 set -euo pipefail

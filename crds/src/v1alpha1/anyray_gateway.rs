@@ -73,10 +73,11 @@ pub struct AnyrayGatewaySpec {
     /// Which addresses the gateway may connect to. Default: public ones.
     #[serde(default)]
     pub egress: Egress,
-    /// Bounds per pod that keep it alive under load.
+    /// Bounds per pod that keep it alive under load. A change reaches running pods within seconds.
     #[serde(default)]
     pub limits: Limits,
-    /// How long the gateway waits.
+    /// How long the gateway waits, as durations such as `500ms`, `90s` or `1h30m`. A change
+    /// reaches running pods within seconds.
     #[serde(default)]
     pub timeouts: Timeouts,
     /// What the gateway tells about its work.

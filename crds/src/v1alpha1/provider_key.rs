@@ -42,8 +42,9 @@ pub struct ProviderKeySpec {
     /// Where requests go. Default: the provider's public API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Endpoint>,
-    /// Takes the credential out of use while it is true: gateways drop it within seconds, and
-    /// requests that it would serve are refused with 424. Running pods are not restarted.
+    /// Takes the credential out of use while it is true: gateways drop it within seconds, without
+    /// a restart. Requests then go with another key of the provider, if the gateway has one;
+    /// without one, and where a routing rule names this key, they are refused with 424.
     /// Default: false.
     #[serde(default)]
     pub suspend: bool,
@@ -108,10 +109,10 @@ pub struct ProviderKeyStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// `metadata.resourceVersion` of the Secret that is in use.
+    /// `metadata.resourceVersion` of the Secret that was used last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_version: Option<String>,
-    /// When the operator saw this version of the Secret first.
+    /// When the operator first used this version of the Secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_changed_at: Option<Time>,
     /// The gateways that use this key, at most 32, in the order of their names.

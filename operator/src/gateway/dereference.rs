@@ -54,7 +54,7 @@ pub fn selects(gateway: &AnyrayGateway, key: &ProviderKey) -> bool {
     let Some(selector) = gateway.spec.providers.selector.clone() else {
         return true;
     };
-    // A selector that cannot be read selects nothing, as with the API server.
+    // One that cannot be read selects nothing here, and is refused by `validate`.
     Selector::try_from(selector).is_ok_and(|selector| selector.matches(key.labels()))
 }
 

@@ -181,7 +181,7 @@ fn resolved(validated: &ValidatedGateway<'_>) -> Finding {
         let message = match validated.selected {
             0 => "no ProviderKey is selected: callers need a provider's credential of their own"
                 .to_owned(),
-            count => format!("{count} ProviderKeys"),
+            count => format!("every one of {count} ProviderKeys was found with what it names"),
         };
         return Finding::yes(ConditionType::ResolvedRefs, Reason::ResolvedRefs, message);
     };
@@ -205,7 +205,12 @@ fn ready(
         }
     }
     if validated.selected > 0 && validated.usable.is_empty() {
-        let message = format!("no ProviderKey can be used: {}", resolved.message);
+        let why = if validated.unresolved.is_empty() {
+            "all that the gateway selects are suspended"
+        } else {
+            &resolved.message
+        };
+        let message = format!("no ProviderKey can be used: {why}");
         return Finding::no(ConditionType::Ready, Reason::NoUsableProviderKey, message);
     }
     if resolved.is_true() {

@@ -7,7 +7,7 @@ use anyray_crds::{
     v1alpha1::{AnyrayGateway, ProviderKey},
 };
 use anyray_wire::gateway_config::{FieldError, GatewayConfig, check, egress::EgressRule};
-use kube::ResourceExt as _;
+use kube::{ResourceExt as _, core::Selector};
 
 use super::config::{self, ConfigFiles};
 use crate::provider_key::validate::{self, Fault, Material, UnusableKey, UsableKey};
@@ -55,6 +55,12 @@ pub fn validate<'a>(
     let egress = EgressRule::from_config(&base.egress)
         .map_err(|error| Fault::new(Reason::Invalid, format!("spec.{}", error.under("egress"))))?;
 
+    if let Some(selector) = &gateway.spec.providers.selector {
+        Selector::try_from(selector.clone()).map_err(|error| {
+            let message = format!("spec.providers.selector: {error}");
+            Fault::new(Reason::Invalid, message)
+        })?;
+    }
     let (usable, unusable) = sort_out(&references.keys, &egress);
     let missing = missing_keys(&base, &usable, &unusable);
     let unresolved = unresolved(&unusable, &missing);

@@ -26,15 +26,13 @@ pub fn status(
         Ok(_) => usable(&gateways),
         Err(key) => unusable(&key.fault),
     };
-    let version = checked.as_ref().ok().and_then(|key| key.version.clone());
-    let changed_at = version.as_ref().and_then(|version| {
-        let unchanged = previous.secret_version.as_ref() == Some(version);
-        previous
-            .secret_changed_at
-            .clone()
-            .filter(|_| unchanged)
-            .or(Some(Time(now)))
-    });
+    let used = checked.as_ref().ok().and_then(|key| key.version.clone());
+    let is_new = used.is_some() && used != previous.secret_version;
+    let (version, changed_at) = if is_new {
+        (used, Some(Time(now)))
+    } else {
+        (previous.secret_version, previous.secret_changed_at)
+    };
     gateways.truncate(MAX_GATEWAYS);
     ProviderKeyStatus {
         observed_generation: key.metadata.generation,
@@ -56,7 +54,7 @@ fn usable(gateways: &[UsedBy]) -> Vec<Finding> {
         Reason::NotUsed => Finding::yes(
             ConditionType::Ready,
             Reason::NotUsed,
-            "the key can be used, but no gateway selects it",
+            "the key can be used, but no gateway with pods selects it",
         ),
         _ => programmed.about(ConditionType::Ready),
     };

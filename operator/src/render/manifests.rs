@@ -54,15 +54,27 @@ pub(super) fn read(folder: &Path) -> Result<Manifests, RenderError> {
                 // The lines around the fault may hold a key.
                 message: error.without_snippet().to_string(),
             })?;
-        for document in documents.into_iter().filter(|document| !document.is_null()) {
-            let file = File {
-                path: &path,
-                crds: &crds,
-            };
-            file.take(document, &mut manifests)?;
+        let file = File {
+            path: &path,
+            crds: &crds,
+        };
+        for object in documents.into_iter().flat_map(items) {
+            file.take(object, &mut manifests)?;
         }
     }
     Ok(manifests)
+}
+
+/// The objects of a document: one, those of a `List`, or none.
+fn items(mut document: Value) -> Vec<Value> {
+    if document.is_null() {
+        return Vec::new();
+    }
+    let is_list = document.get("kind").is_some_and(|kind| kind == "List");
+    match document.get_mut("items") {
+        Some(Value::Array(items)) if is_list => std::mem::take(items),
+        _ => vec![document],
+    }
 }
 
 /// Changes whenever a file of the folder does.

@@ -31,7 +31,8 @@ pub struct Image {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^sha256:[0-9a-f]{64}$"))]
     pub digest: Option<String>,
-    /// When nodes pull the image. Default: `IfNotPresent`.
+    /// When nodes pull the image. Default: as the operator is told, `IfNotPresent` unless it is
+    /// told otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_policy: Option<PullPolicy>,
     /// Secrets of the namespace with credentials for the registry. Default: none.
@@ -40,7 +41,8 @@ pub struct Image {
     pub pull_secrets: Vec<PullSecret>,
 }
 
-/// When nodes pull an image.
+/// When nodes pull an image: at each start of a container, where they do not have it, or never.
+/// Default: as the operator is told, `IfNotPresent` unless it is told otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum PullPolicy {
     /// At each start of a container.

@@ -158,14 +158,16 @@ fn a_new_version_of_the_secret_moves_the_time_and_the_same_one_does_not() {
 }
 
 #[test]
-fn a_secret_that_cannot_be_used_has_no_version() {
+fn the_version_that_was_used_last_stays_while_the_key_cannot_be_used() {
     let before = first_status(&usable_key("1"), &[]);
-    let key = provider_key(Some(before));
-    let status = status(&key, &unusable_key(Reason::EmptyKey), Vec::new(), at(2));
-    assert_eq!(
-        (status.secret_version, status.secret_changed_at),
-        (None, None)
-    );
+    let key = provider_key(Some(before.clone()));
+    for reason in [Reason::EmptyKey, Reason::Suspended] {
+        let after = status(&key, &unusable_key(reason), Vec::new(), at(2));
+        assert_eq!(after.secret_version, before.secret_version);
+        assert_eq!(after.secret_changed_at, before.secret_changed_at);
+    }
+    let never = first_status(&unusable_key(Reason::EmptyKey), &[]);
+    assert_eq!(never.secret_version, None);
 }
 
 #[test]
