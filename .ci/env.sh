@@ -7,6 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Tools and clients that are kept between runs, outside the checkout.
 cache=${ANYRAY_CACHE:-$HOME/.cache/anyray}
 target=${CARGO_TARGET_DIR:-$PWD/target}
+# What cargo tells a test of its package would make build scripts run anew, and all after them.
+unset CARGO_MANIFEST_DIR CARGO_MANIFEST_PATH "${!CARGO_PKG_@}"
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 
 # Runs a command and says how long it took: step NAME COMMAND...

@@ -295,6 +295,8 @@ async fn build_binary() -> Result<PathBuf> {
         .context("the test is in no target directory")?;
     let mut build = Command::new(env!("CARGO"));
     build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    // Some build scripts run anew when it changes, and all that depends on them.
+    build.env_remove("CARGO_MANIFEST_DIR");
     // All members, so that shared crates get the features that `cargo test` built
     // them with and are not compiled a second time.
     build.args([

@@ -7,6 +7,8 @@
     reason = "a field that a JSON value does not have reads as null"
 )]
 
+#[path = "cluster/definitions.rs"]
+mod definitions;
 #[path = "cluster/faults.rs"]
 mod faults;
 #[path = "cluster/http.rs"]
@@ -100,6 +102,7 @@ fn all() -> Vec<Entry> {
         refusals::trials(),
         security::trials(),
         faults::trials(),
+        definitions::trials(),
     ]
     .into_iter()
     .flatten()

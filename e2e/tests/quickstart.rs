@@ -127,6 +127,8 @@ fn quickstart(command: &str, addresses: &[String; 3], folder: &Path) -> Result<C
         "ANYRAY_PROVIDER_KEY_OPENAI",
         "ANYRAY_PROVIDER_KEY_ANTHROPIC",
         "ANYRAY_LOG",
+        // Some build scripts run anew when it changes, and all that depends on them.
+        "CARGO_MANIFEST_DIR",
         "MAKEFLAGS",
         "MAKELEVEL",
         "MFLAGS",

@@ -77,6 +77,7 @@ async fn try_sdk(client: Client, url: &str) -> Result<()> {
 async fn try_claude_code(client: Client, url: &str) -> Result<()> {
     let client = client
         .env("ANTHROPIC_BASE_URL", url)
+        .env("NO_PROXY", host(url))
         .env("ANTHROPIC_AUTH_TOKEN", PLACEHOLDER)
         .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
         .args(["-p", "hello"]);
@@ -95,14 +96,25 @@ async fn try_codex(client: Client, url: &str) -> Result<()> {
     let folder = client.home().join(".codex");
     std::fs::create_dir(&folder)?;
     std::fs::write(folder.join("anyray.config.toml"), profile)?;
-    let client = client.env("ANYRAY_API_KEY", PLACEHOLDER).args([
-        "exec",
-        "--profile",
-        "anyray",
-        "--skip-git-repo-check",
-        "hello",
-    ]);
+    let client = client
+        .env("NO_PROXY", host(url))
+        .env("ANYRAY_API_KEY", PLACEHOLDER)
+        .args([
+            "exec",
+            "--profile",
+            "anyray",
+            "--skip-git-repo-check",
+            "hello",
+        ]);
     check_echo(client.run().await?)
+}
+
+/// What a tool must reach without the proxy that leads nowhere and keeps it to itself.
+fn host(url: &str) -> &str {
+    let authority = url.strip_prefix("http://").unwrap_or(url);
+    authority
+        .rsplit_once(':')
+        .map_or(authority, |(host, _)| host)
 }
 
 fn check_echo(finished: Finished) -> Result<()> {
