@@ -14,7 +14,7 @@ use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use kube::{
     Resource,
     runtime::{
-        controller::{Action, Config, ReconcileReason, ReconcileRequest, applier},
+        controller::{self, Action, Config, ReconcileReason, ReconcileRequest, applier},
         reflector::{Lookup, Store},
     },
 };
@@ -50,14 +50,24 @@ pub enum PassError {
     Panic,
 }
 
-/// A pass over one object.
-pub type Reconcile<K> = fn(Arc<K>, Arc<Context>) -> BoxFuture<'static, Result<Action, CallError>>;
+/// A pass in progress.
+pub type Pass = BoxFuture<'static, Result<Action, CallError>>;
+
+/// What there is to do for the objects of one kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Passes<K> {
+    /// The kind's name.
+    pub kind: &'static str,
+    /// A pass over one object.
+    pub reconcile: fn(Arc<K>, Arc<Context>) -> Pass,
+    /// Drops what is known of an object that is gone.
+    pub forget: fn(&ObjectKey, &Context),
+}
 
 /// Runs passes for each object that the queue names, until it is told to stop; those that have begun
 /// come to their end.
 pub async fn run<K>(
-    kind: &'static str,
-    reconcile: Reconcile<K>,
+    passes: Passes<K>,
     store: Store<K>,
     (mut queue, stop): (mpsc::Receiver<ObjectKey>, CancellationToken),
     context: Arc<Context>,
@@ -70,6 +80,11 @@ pub async fn run<K>(
         + Sync
         + 'static,
 {
+    let Passes {
+        kind,
+        reconcile,
+        forget,
+    } = passes;
     let requests =
         stream::poll_fn(move |cx| queue.poll_recv(cx)).take_until(stop.cancelled_owned());
     let requests = requests.map(|key| {
@@ -98,6 +113,7 @@ pub async fn run<K>(
             result
         })
     };
+    let forgotten = Arc::clone(&failures);
     let after_error = move |object: Arc<K>, error: &PassError, _: Arc<Context>| {
         let key = ObjectKey::of(object.as_ref());
         let pause = failures.pause_after(&key, error);
@@ -105,9 +121,26 @@ pub async fn run<K>(
         Action::requeue(pause)
     };
     let config = Config::default().concurrency(CONCURRENCY);
-    applier(pass, after_error, context, store, requests, config)
-        .for_each(|_| std::future::ready(()))
-        .await;
+    applier(
+        pass,
+        after_error,
+        Arc::clone(&context),
+        store,
+        requests,
+        config,
+    )
+    .for_each(|ended| {
+        if let Err(controller::Error::ObjectNotFound(gone)) = ended {
+            let key = ObjectKey {
+                namespace: gone.namespace.clone().unwrap_or_default(),
+                name: gone.name.clone(),
+            };
+            forgotten.forget(&key);
+            forget(&key, &context);
+        }
+        std::future::ready(())
+    })
+    .await;
 }
 
 /// When to look again at an object with which all is well.

@@ -14,7 +14,6 @@ use anyray_crds::{
     conditions::{ConditionType, Reason},
     v1alpha1::{AnyrayGateway, AnyrayGatewayStatus},
 };
-use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Resource as _, runtime::controller::Action};
@@ -24,7 +23,7 @@ use crate::{
     cluster::{CallError, Cluster, ObjectKey},
     conditions,
     context::Context,
-    controller,
+    controller::{self, Pass, Passes},
     provider_key::validate::Fault,
     scope::Guarded,
 };
@@ -33,11 +32,15 @@ use pods::PodState;
 use status::{Children, Observed, Outcome};
 use validate::ValidatedGateway;
 
+/// How the controller deals with gateways.
+pub const PASSES: Passes<Guarded<AnyrayGateway>> = Passes {
+    kind: "AnyrayGateway",
+    reconcile,
+    forget: |key, context| context.push.forget(key),
+};
+
 /// One pass over a gateway.
-pub fn reconcile(
-    object: Arc<Guarded<AnyrayGateway>>,
-    context: Arc<Context>,
-) -> BoxFuture<'static, Result<Action, CallError>> {
+fn reconcile(object: Arc<Guarded<AnyrayGateway>>, context: Arc<Context>) -> Pass {
     Box::pin(async move { Box::pin(pass(&ObjectKey::of(object.as_ref()), &context)).await })
 }
 
@@ -47,48 +50,73 @@ pub fn reconcile(
 async fn pass(key: &ObjectKey, context: &Context) -> Result<Action, CallError> {
     let found = context.cluster.get_guarded::<AnyrayGateway>(key).await?;
     let gateway = match found {
-        None => {
-            context.push.forget(key);
-            return Ok(Action::await_change());
-        }
+        None => return Ok(Action::await_change()),
         Some(Err(unreadable)) => return report_unreadable(key, &unreadable, context).await,
         Some(Ok(gateway)) if gateway.meta().deletion_timestamp.is_some() => {
             return Ok(Action::await_change());
         }
         Some(Ok(gateway)) => gateway,
     };
-    let references = dereference::dereference(&gateway, context).await?;
-    let validated = validate::validate(&gateway, &references);
-    let (outcome, children) = match &validated {
-        Err(fault) => (Outcome::Refused(fault.clone()), Err(None)),
-        Ok(validated) => match apply(validated, context).await {
-            Err(error) => (
-                Outcome::Failed(validated, error.to_string()),
-                Err(Some(error)),
-            ),
-            Ok(children) => (Outcome::Applied(validated), Ok(children)),
-        },
-    };
-    let (children, error) = match children {
-        Ok(children) => (children, None),
-        Err(error) => (known_children(key, context), error),
-    };
-    let observed = Observed {
-        children,
-        pods: pods(key, &outcome, context),
-    };
-    let status = status::status(&gateway, &outcome, &observed, Timestamp::now());
-    report(&gateway, status, context).await?;
-    if let Some(error) = error {
-        return Err(error);
-    }
-    Ok(match outcome {
-        // A foreign object may go without the operator hearing of it.
-        Outcome::Refused(fault) if fault.reason == Reason::NameConflict => {
-            Action::requeue(dereference::ASK_AGAIN)
+    let references = match dereference::dereference(&gateway, context).await {
+        Ok(references) => references,
+        // An API server in trouble takes no status either, and says nothing about the gateway.
+        Err(error) if error.is_outage() => return Err(error),
+        Err(error) => {
+            let fault = Fault::new(Reason::ApplyFailed, error.to_string());
+            conclude(&gateway, &Outcome::Waiting(fault), None, context).await?;
+            return Err(error);
         }
-        _ => controller::resync(key),
-    })
+    };
+    if let Some(fault) = references.leftover() {
+        conclude(&gateway, &Outcome::Waiting(fault), None, context).await?;
+        return Ok(Action::requeue(dereference::LOOK_FOR_LEFTOVER_AGAIN));
+    }
+    let validated = match validate::validate(&gateway, &references) {
+        Ok(validated) => validated,
+        Err(fault) => {
+            let again = match fault.reason {
+                // A foreign object may go without the operator hearing of it.
+                Reason::NameConflict => Action::requeue(dereference::LOOK_FOR_FOREIGN_AGAIN),
+                _ => controller::resync(key),
+            };
+            conclude(&gateway, &Outcome::Refused(fault), None, context).await?;
+            return Ok(again);
+        }
+    };
+    match apply(&validated, context).await {
+        Ok(children) => {
+            conclude(
+                &gateway,
+                &Outcome::Applied(&validated),
+                Some(children),
+                context,
+            )
+            .await?;
+            Ok(controller::resync(key))
+        }
+        Err(error) if error.is_outage() => Err(error),
+        Err(error) => {
+            let outcome = Outcome::Failed(&validated, error.to_string());
+            conclude(&gateway, &outcome, None, context).await?;
+            Err(error)
+        }
+    }
+}
+
+/// Writes the status. Where this pass has applied nothing, the objects are those of an earlier one.
+async fn conclude(
+    gateway: &AnyrayGateway,
+    outcome: &Outcome<'_>,
+    children: Option<Children>,
+    context: &Context,
+) -> Result<(), CallError> {
+    let key = ObjectKey::of(gateway);
+    let observed = Observed {
+        children: children.unwrap_or_else(|| known_children(&key, context)),
+        pods: pods(&key, outcome, context),
+    };
+    let status = status::status(gateway, outcome, &observed, Timestamp::now());
+    report(gateway, status, context).await
 }
 
 /// Applies every object, what others lean on first. The answers say what the cluster has now,
@@ -157,7 +185,9 @@ fn pods(key: &ObjectKey, outcome: &Outcome<'_>, context: &Context) -> Vec<PodSta
                 .collect();
             context.push.desire(key, &validated.files.hash, keys, pods)
         }
-        Outcome::Failed(..) | Outcome::Refused(_) => context.push.known(key, pods),
+        Outcome::Failed(..) | Outcome::Refused(_) | Outcome::Waiting(_) => {
+            context.push.known(key, pods)
+        }
     }
 }
 

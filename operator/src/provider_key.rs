@@ -12,7 +12,6 @@ use anyray_crds::{
     v1alpha1::{ProviderKey, ProviderKeyStatus, provider_key::UsedBy},
 };
 use anyray_wire::gateway_config::egress::EgressRule;
-use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Resource as _, ResourceExt as _, runtime::controller::Action};
 
@@ -20,7 +19,7 @@ use crate::{
     cluster::{CallError, ObjectKey},
     conditions,
     context::Context,
-    controller,
+    controller::{self, Pass, Passes},
     gateway::{dereference::selects, status::refused},
     scope::Guarded,
 };
@@ -29,11 +28,15 @@ use validate::Fault;
 /// How soon to look again, while a gateway has not been looked at since the operator's start.
 const GATEWAYS_PENDING: Duration = Duration::from_secs(1);
 
+/// How the controller deals with keys.
+pub const PASSES: Passes<Guarded<ProviderKey>> = Passes {
+    kind: "ProviderKey",
+    reconcile,
+    forget: |_, _| {},
+};
+
 /// One pass over a key.
-pub fn reconcile(
-    object: Arc<Guarded<ProviderKey>>,
-    context: Arc<Context>,
-) -> BoxFuture<'static, Result<Action, CallError>> {
+fn reconcile(object: Arc<Guarded<ProviderKey>>, context: Arc<Context>) -> Pass {
     Box::pin(async move { Box::pin(pass(&ObjectKey::of(object.as_ref()), &context)).await })
 }
 

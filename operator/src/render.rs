@@ -249,7 +249,7 @@ fn dereference(gateway: &AnyrayGateway, manifests: &Manifests) -> References {
     });
     References {
         keys: keys.collect(),
-        foreign: Vec::new(),
+        ..References::default()
     }
 }
 

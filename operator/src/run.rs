@@ -192,15 +192,13 @@ impl Scope {
         let passes = async {
             tokio::join!(
                 controller::run(
-                    "AnyrayGateway",
-                    gateway::reconcile,
+                    gateway::PASSES,
                     stores.gateways.clone(),
                     (gateway_queue, self.stop.clone()),
                     Arc::clone(&context)
                 ),
                 controller::run(
-                    "ProviderKey",
-                    provider_key::reconcile,
+                    provider_key::PASSES,
                     stores.provider_keys.clone(),
                     (provider_key_queue, self.stop.clone()),
                     context

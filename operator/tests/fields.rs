@@ -396,7 +396,7 @@ fn objects(gateway: &Value, key: &Value) -> Result<String, String> {
     let keys = [key].into_iter().filter(|key| selects(&gateway, key));
     let references = References {
         keys: keys.map(|key| (key.clone(), material(&key))).collect(),
-        foreign: Vec::new(),
+        ..References::default()
     };
     let validated = validate::validate(&gateway, &references).map_err(|fault| fault.message)?;
     let defaults = Defaults {

@@ -123,6 +123,7 @@ fn a_foreign_object_of_a_needed_name_keeps_the_gateway_from_being_built() {
             "Service main".to_owned(),
             "Secret main-providers".to_owned(),
         ],
+        ..References::default()
     };
     let gateway = main_gateway();
     let fault = gateway::validate(&gateway, &references).expect_err("refused");
@@ -143,14 +144,14 @@ fn keys_that_no_secret_can_hold_are_refused_before_they_are_applied() {
     let gateway = main_gateway();
     let both = References {
         keys: keys.clone(),
-        foreign: Vec::new(),
+        ..References::default()
     };
     let fault = gateway::validate(&gateway, &both).expect_err("refused");
     assert_eq!(fault.reason, Reason::BundleTooLarge);
     keys.truncate(1);
     let one = References {
         keys,
-        foreign: Vec::new(),
+        ..References::default()
     };
     gateway::validate(&gateway, &one).expect("one fits");
 }

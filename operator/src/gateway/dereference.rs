@@ -10,6 +10,7 @@ use k8s_openapi::{
         apps::v1::Deployment,
         core::v1::{ConfigMap, Secret, Service, ServiceAccount},
     },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
     Resource, ResourceExt as _,
@@ -25,7 +26,10 @@ use crate::{
 };
 
 /// How soon to look again whether a foreign object is gone.
-pub const ASK_AGAIN: Duration = Duration::from_secs(15);
+pub const LOOK_FOR_FOREIGN_AGAIN: Duration = Duration::from_secs(15);
+
+/// How soon to look again whether the cluster has cleared up after an earlier gateway.
+pub const LOOK_FOR_LEFTOVER_AGAIN: Duration = Duration::from_secs(1);
 
 /// Reads everything that a gateway names. That something is missing is no error.
 ///
@@ -43,10 +47,12 @@ pub async fn dereference(
             keys.push((key, material));
         }
     }
-    Ok(References {
+    let mut references = References {
         keys,
-        foreign: foreign(gateway, &context.cluster).await?,
-    })
+        ..References::default()
+    };
+    look_in_the_way(gateway, &context.cluster, &mut references).await?;
+    Ok(references)
 }
 
 /// Whether a gateway uses a key, by the key's labels.
@@ -58,35 +64,47 @@ pub fn selects(gateway: &AnyrayGateway, key: &ProviderKey) -> bool {
     Selector::try_from(selector).is_ok_and(|selector| selector.matches(key.labels()))
 }
 
-/// The objects that have a needed name and do not belong to this gateway.
-async fn foreign(gateway: &AnyrayGateway, cluster: &Cluster) -> Result<Vec<String>, CallError> {
+/// Finds the objects that have a needed name and do not belong to this gateway.
+async fn look_in_the_way(
+    gateway: &AnyrayGateway,
+    cluster: &Cluster,
+    references: &mut References,
+) -> Result<(), CallError> {
     let name = gateway.name_any();
+    let (secret, config_map) = (
+        metadata::secret_name(&name),
+        metadata::config_map_name(&name),
+    );
+    let namespace = gateway.namespace().unwrap_or_default();
     let found = [
-        is_foreign::<ServiceAccount>(gateway, &name, cluster).await?,
-        is_foreign::<Secret>(gateway, &metadata::secret_name(&name), cluster).await?,
-        is_foreign::<ConfigMap>(gateway, &metadata::config_map_name(&name), cluster).await?,
-        is_foreign::<Service>(gateway, &name, cluster).await?,
-        is_foreign::<Deployment>(gateway, &name, cluster).await?,
+        find::<ServiceAccount>(cluster, &namespace, &name).await?,
+        find::<Secret>(cluster, &namespace, &secret).await?,
+        find::<ConfigMap>(cluster, &namespace, &config_map).await?,
+        find::<Service>(cluster, &namespace, &name).await?,
+        find::<Deployment>(cluster, &namespace, &name).await?,
     ];
-    Ok(found.into_iter().flatten().collect())
+    for (object, metadata) in found.into_iter().flatten() {
+        match metadata::owner(&metadata) {
+            Some(owner) if Some(&owner.uid) == gateway.meta().uid.as_ref() => {}
+            Some(owner) if owner.name == name => references.leftover.push(object),
+            _ => references.foreign.push(object),
+        }
+    }
+    Ok(())
 }
 
-async fn is_foreign<K>(
-    gateway: &AnyrayGateway,
-    name: &str,
+/// An object's name for people and its metadata, if it exists.
+async fn find<K>(
     cluster: &Cluster,
-) -> Result<Option<String>, CallError>
+    namespace: &str,
+    name: &str,
+) -> Result<Option<(String, ObjectMeta)>, CallError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
         + Debug
         + DeserializeOwned,
 {
-    let namespace = gateway.namespace().unwrap_or_default();
-    let found = cluster.get_metadata::<K>(&namespace, name).await?;
-    let foreign = found.filter(|found| {
-        let owner = metadata::owner(found);
-        owner.map(|owner| Some(&owner.uid)) != Some(gateway.meta().uid.as_ref())
-    });
-    Ok(foreign.map(|_| format!("{} {name}", K::kind(&()))))
+    let found = cluster.get_metadata::<K>(namespace, name).await?;
+    Ok(found.map(|metadata| (format!("{} {name}", K::kind(&())), metadata)))
 }

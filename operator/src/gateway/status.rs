@@ -21,6 +21,8 @@ use crate::{
 /// How far a pass over a gateway came.
 #[derive(Debug)]
 pub enum Outcome<'a> {
+    /// What the gateway names cannot be read for now, or something is still in its way.
+    Waiting(Fault),
     /// Nothing of this generation may be built.
     Refused(Fault),
     /// Building was right, but the API refused or failed it, in its own words.
@@ -57,13 +59,15 @@ pub fn status(
     let previous = gateway.status.clone().unwrap_or_default();
     let findings = findings(gateway, outcome, observed, now);
     let validated = match outcome {
-        Outcome::Refused(_) => None,
+        Outcome::Refused(_) | Outcome::Waiting(_) => None,
         Outcome::Failed(validated, _) | Outcome::Applied(validated) => Some(validated),
     };
     let rollout = Rollout::of(gateway, observed.children.deployment.as_ref());
     let hash = match outcome {
         Outcome::Applied(validated) => Some(validated.files.hash.clone()),
-        Outcome::Failed(..) | Outcome::Refused(_) => previous.config_hash.clone(),
+        Outcome::Failed(..) | Outcome::Refused(_) | Outcome::Waiting(_) => {
+            previous.config_hash.clone()
+        }
     };
     let name = gateway.name_any();
     AnyrayGatewayStatus {
@@ -112,6 +116,7 @@ fn findings(
 ) -> Vec<Finding> {
     match outcome {
         Outcome::Refused(fault) => refused(fault),
+        Outcome::Waiting(fault) => waiting(fault),
         Outcome::Failed(validated, message) => failed(validated, message),
         Outcome::Applied(validated) => applied(gateway, validated, observed, now),
     }
@@ -127,15 +132,22 @@ pub fn refused(fault: &Fault) -> Vec<Finding> {
     ]
 }
 
-fn failed(validated: &ValidatedGateway<'_>, message: &str) -> Vec<Finding> {
-    let programmed = Finding::no(ConditionType::Programmed, Reason::ApplyFailed, message);
+/// It goes on by itself, once what it waits for has come.
+fn waiting(fault: &Fault) -> Vec<Finding> {
+    let programmed = Finding::no(ConditionType::Programmed, fault.reason, &fault.message);
     vec![
-        accepted(),
-        resolved(validated),
         programmed.about(ConditionType::Ready),
-        Finding::yes(ConditionType::Reconciling, Reason::ApplyFailed, message),
+        programmed
+            .about(ConditionType::Reconciling)
+            .with(Truth::True),
         programmed,
     ]
+}
+
+fn failed(validated: &ValidatedGateway<'_>, message: &str) -> Vec<Finding> {
+    let mut findings = vec![accepted(), resolved(validated)];
+    findings.extend(waiting(&Fault::new(Reason::ApplyFailed, message)));
+    findings
 }
 
 fn applied(

@@ -19,6 +19,22 @@ pub struct References {
     pub keys: Vec<(ProviderKey, Material)>,
     /// Objects that have a needed name and are not the gateway's, as `Kind name`.
     pub foreign: Vec<String>,
+    /// Objects of an earlier gateway of this name, which the cluster is about to delete.
+    pub leftover: Vec<String>,
+}
+
+impl References {
+    /// Why the gateway has to wait, if an earlier one of its name is not quite gone.
+    pub fn leftover(&self) -> Option<Fault> {
+        if self.leftover.is_empty() {
+            return None;
+        }
+        let message = format!(
+            "{} of an earlier gateway of this name will be deleted first",
+            self.leftover.join(", ")
+        );
+        Some(Fault::new(Reason::Progressing, message))
+    }
 }
 
 /// A gateway that can be built.

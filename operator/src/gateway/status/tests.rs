@@ -84,7 +84,7 @@ impl Keys {
         };
         References {
             keys,
-            foreign: Vec::new(),
+            ..References::default()
         }
     }
 }
@@ -580,6 +580,7 @@ fn every_status_is_one_that_tools_can_rely_on() {
                 Outcome::Applied(&validated),
                 Outcome::Failed(&validated, "conflict".to_owned()),
                 Outcome::Refused(fault),
+                Outcome::Waiting(Fault::new(Reason::Progressing, "Service main of before")),
             ];
             for outcome in &outcomes {
                 for_every_observation(&gateway, &hash, |gateway, observed| {
@@ -637,7 +638,7 @@ fn check_outcome(outcome: &Outcome<'_>, status: &AnyrayGatewayStatus) {
             assert!(is(ConditionType::Stalled), "{text:?}");
             assert!(!is(ConditionType::Accepted), "{text:?}");
         }
-        Outcome::Failed(..) => {
+        Outcome::Failed(..) | Outcome::Waiting(_) => {
             assert!(is(ConditionType::Reconciling), "{text:?}");
             assert!(!is(ConditionType::Ready), "{text:?}");
         }
