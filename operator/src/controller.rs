@@ -174,3 +174,6 @@ impl Failures {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,19 +44,25 @@ pub(crate) const RETURN_LIMIT: Duration = Duration::from_secs(10);
 /// a minute between their attempts.
 const CLUSTER_LIMIT: Duration = Duration::from_secs(120);
 
-/// How long requests are counted, and how many of them about one thing are no spin.
+/// Longest run, with all that the cluster needs until it is back.
+const SETTLED_LIMIT: Duration = Duration::from_secs(600);
+
+/// How long requests are counted.
 const COUNTED: Duration = Duration::from_secs(10);
-const MAX_REQUESTS: usize = 12;
+
+/// How many requests of a kind about one object are no spin: one a second, and one for each of the
+/// eight watches that begin anew.
+const MAX_REQUESTS: usize = 18;
 
 /// What a trial that removes something does before it puts it back.
 pub(crate) const BODY_LIMIT: Duration = Duration::from_secs(180);
 
 pub(crate) fn trials() -> Vec<Entry> {
     vec![
-        exclusive("faults_r4_changes_after_a_restart_are_seen", restart),
-        exclusive("faults_r5_changes_after_a_silence_are_seen", silence),
-        exclusive("faults_r7_gateways_serve_without_control_plane", alone),
-        exclusive("faults_r14_a_throttled_operator_does_not_spin", throttled),
+        settled("faults_r4_changes_after_a_restart_are_seen", restart),
+        settled("faults_r5_changes_after_a_silence_are_seen", silence),
+        settled("faults_r7_gateways_serve_without_control_plane", alone),
+        settled("faults_r14_a_throttled_operator_does_not_spin", throttled),
     ]
 }
 
@@ -73,6 +79,19 @@ async fn start(context: &Context) -> Result<()> {
         .await?;
     context.wait_for("anyraygateway/g", "Ready").await?;
     context.wait_for_answer("g").await
+}
+
+/// An exclusive trial after which, whatever came of it, the cluster is waited for.
+fn settled(
+    name: &'static str,
+    run: impl AsyncFn(&Context) -> Result<()> + Copy + Send + 'static,
+) -> Entry {
+    exclusive(name, move |context| async move {
+        let done = run(&context).await;
+        let settled = settle(&context).await;
+        done.and(settled)
+    })
+    .within(SETTLED_LIMIT)
 }
 
 /// Waits until the cluster itself is back, so that what comes next finds it as it was.
@@ -118,35 +137,35 @@ fn none_failed((count, failed): (usize, Vec<String>)) -> Result<usize> {
     Ok(count)
 }
 
-async fn restart(context: Context) -> Result<()> {
-    start(&context).await?;
+async fn restart(context: &Context) -> Result<()> {
+    start(context).await?;
     let url = context.gateway_url("g").await?;
     context.cluster().stop_api_server().await?;
     let loaded = load(&url, OUTAGE).await;
     context.cluster().start_api_server().await?;
-    let times = follow_changes(&context, RESTART_LIMIT).await?;
+    let times = follow_changes(context, RESTART_LIMIT).await?;
     let count = none_failed(loaded)?;
     crate::tell(&format!(
         "API server away for {OUTAGE:?}: in force after {times:?}; {count} requests meanwhile, none failed"
     ));
-    settle(&context).await
+    Ok(())
 }
 
-async fn silence(context: Context) -> Result<()> {
-    start(&context).await?;
+async fn silence(context: &Context) -> Result<()> {
+    start(context).await?;
     let url = context.gateway_url("g").await?;
     let hole = context.cluster().black_hole_api_server().await?;
     let loaded = load(&url, SILENCE).await;
     hole.end().await?;
     let ready = Instant::now();
-    let times = follow_changes(&context, SILENCE_LIMIT).await?;
-    runs_what_is_wanted(&context).await?;
+    let times = follow_changes(context, SILENCE_LIMIT).await?;
+    runs_what_is_wanted(context).await?;
     let in_the_pod = ready.elapsed();
     let count = none_failed(loaded)?;
     crate::tell(&format!(
         "API server silent for {SILENCE:?}: in force after {times:?}, in the pod after {in_the_pod:?}; {count} requests meanwhile, none failed"
     ));
-    settle(&context).await
+    Ok(())
 }
 
 /// How soon after the API server's return which change was in force.
@@ -217,16 +236,16 @@ async fn runs_what_is_wanted(context: &Context) -> Result<()> {
     context.wait_for("anyraygateway/g", "Ready").await
 }
 
-async fn alone(context: Context) -> Result<()> {
-    start(&context).await?;
+async fn alone(context: &Context) -> Result<()> {
+    start(context).await?;
     let url = context.gateway_url("g").await?;
-    let before = gateway_pod(&context).await?;
-    let loaded = without_control_plane(&context, &url, &before).await;
+    let before = gateway_pod(context).await?;
+    let loaded = without_control_plane(context, &url, &before).await;
     // Whatever came of it.
     context.cluster().start_api_server().await?;
-    scale_operator(&context, 1).await?;
+    scale_operator(context, 1).await?;
     let count = none_failed(loaded?)?;
-    let after = gateway_pod(&context).await?;
+    let after = gateway_pod(context).await?;
     for at in ["/metadata/uid", "/status/containerStatuses/0/restartCount"] {
         ensure!(before.pointer(at) == after.pointer(at), "{at}: {after}");
     }
@@ -244,12 +263,12 @@ async fn alone(context: Context) -> Result<()> {
         "{was}, then {is}"
     );
     context.apply(&[secret("key", "sk-1")]).await?;
-    is_bundled(&context, "sk-1").await?;
-    runs_what_is_wanted(&context).await?;
+    is_bundled(context, "sk-1").await?;
+    runs_what_is_wanted(context).await?;
     crate::tell(&format!(
         "no operator and no API server for {ALONE:?}: {count} requests, none failed"
     ));
-    settle(&context).await
+    Ok(())
 }
 
 async fn without_control_plane(
@@ -301,7 +320,7 @@ fn waiting_name(number: usize) -> String {
     format!("waiting-{number}")
 }
 
-async fn throttled(context: Context) -> Result<()> {
+async fn throttled(context: &Context) -> Result<()> {
     context.operator().await?;
     context.apply(&waiting(&json!([]))).await?;
     for number in 0..WAITING {
@@ -310,7 +329,7 @@ async fn throttled(context: Context) -> Result<()> {
             .wait_for_reason(&name, "Ready", ("False", "ScaledToZero"))
             .await?;
     }
-    let body = wait::at_most("the trial", BODY_LIMIT, while_throttled(&context)).await;
+    let body = wait::at_most("the trial", BODY_LIMIT, while_throttled(context)).await;
     let ended = Instant::now();
     for kind in ["flowschema", "prioritylevelconfiguration"] {
         let object = format!("{kind}/{THROTTLE}");
@@ -320,7 +339,7 @@ async fn throttled(context: Context) -> Result<()> {
     }
     let asked = body??;
     for number in 0..WAITING {
-        is_configured(&context, &waiting_name(number), "/v1/files").await?;
+        is_configured(context, &waiting_name(number), "/v1/files").await?;
     }
     let took = ended.elapsed();
     ensure!(took < RETURN_LIMIT, "in force {took:?} after the throttle");
@@ -329,7 +348,7 @@ async fn throttled(context: Context) -> Result<()> {
         "a throttled operator was refused {} requests in {COUNTED:?}, and asked for nothing more often than for {most:?}; all in force {took:?} after the throttle",
         asked.refused
     ));
-    settle(&context).await
+    Ok(())
 }
 
 const THROTTLE: &str = "anyray-e2e-throttle";
