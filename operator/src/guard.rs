@@ -106,3 +106,6 @@ fn version<K: Resource>(object: &K) -> (ObjectKey, Option<String>) {
         object.meta().resource_version.clone(),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,8 +7,8 @@ use anyray_e2e::wait;
 use serde_json::{Value, json};
 
 use crate::{
-    operator::{READY_LIMIT, gateway, provider_key, secret},
-    trial::{Context, Entry, shared},
+    operator::{READY_LIMIT, SYSTEM, gateway, provider_key, secret},
+    trial::{Context, Entry, exclusive, shared},
 };
 
 /// How soon an edited or deleted child is as it was.
@@ -40,6 +40,11 @@ pub(crate) fn trials() -> Vec<Entry> {
         shared("life_scales_from_one_to_three", scales),
         shared("life_a_deleted_gateway_leaves_nothing", leaves_nothing),
         shared("life_r26_a_namespace_with_gateways_goes", namespace_goes),
+        shared(
+            "life_a_gateway_made_anew_replaces_the_earlier_one",
+            replaces,
+        ),
+        exclusive("life_a_new_operator_changes_nothing", changes_nothing),
     ]
 }
 
@@ -243,4 +248,73 @@ async fn namespace_goes(context: Context) -> Result<()> {
         "the namespace was gone after {took:?}"
     );
     Ok(())
+}
+
+/// The cluster deletes the objects of the earlier gateway some time after it is gone.
+async fn replaces(context: Context) -> Result<()> {
+    start(&context).await?;
+    let before = context.read("deployment/g").await?;
+    context.kubectl(&["delete", "anyraygateway/g"]).await?;
+    context.apply(&[gateway("g", json!({}))]).await?;
+    context.wait_for("anyraygateway/g", "Ready").await?;
+    let after = context.read("deployment/g").await?;
+    ensure!(
+        after["metadata"]["uid"] != before["metadata"]["uid"],
+        "it took over what the earlier one left"
+    );
+    let events = context
+        .kubectl(&["get", "events", "--field-selector=reason=NameConflict"])
+        .await?;
+    ensure!(!events.contains("NameConflict"), "{events}");
+    Ok(())
+}
+
+/// A restart of the operator writes nothing to a gateway that is as it should be.
+async fn changes_nothing(context: Context) -> Result<()> {
+    start(&context).await?;
+    let objects = [
+        &["anyraygateway/g", "providerkey/openai"][..],
+        &CHILDREN[..],
+    ]
+    .concat();
+    let before = versions(&context, &objects).await?;
+    for what in ["restart", "status"] {
+        let mut rollout = context.cluster().kubectl();
+        rollout.args([
+            "--namespace",
+            SYSTEM,
+            "rollout",
+            what,
+            "deployment/anyray-operator",
+        ]);
+        anyray_e2e::cluster::output_of(rollout).await?;
+    }
+    // What it makes of this one, it makes of all that it finds at its start.
+    context.apply(&[gateway("h", json!({}))]).await?;
+    context.wait_for("anyraygateway/h", "Ready").await?;
+    let key = async || {
+        let key = context.read("providerkey/openai").await.ok()?;
+        (key["status"]["gateways"].as_array()?.len() == 2).then_some(())
+    };
+    wait::until("the key to be used by both", READY_LIMIT, key).await?;
+    let after = versions(&context, &objects).await?;
+    for (object, (before, after)) in objects.iter().zip(before.iter().zip(&after)) {
+        let is_key = *object == "providerkey/openai";
+        ensure!(
+            is_key || before == after,
+            "{object} was written: {before}, then {after}"
+        );
+    }
+    Ok(())
+}
+
+/// The resource version of each object.
+async fn versions(context: &Context, objects: &[&str]) -> Result<Vec<String>> {
+    let mut versions = Vec::new();
+    for object in objects {
+        let object = context.read(object).await?;
+        let version = object["metadata"]["resourceVersion"].as_str();
+        versions.push(version.context("no resource version")?.to_owned());
+    }
+    Ok(versions)
 }

@@ -12,10 +12,20 @@ use crate::conditions::{self, Finding, Truth};
 /// How long a pod that has just become ready may go without having been asked.
 const GRACE: SignedDuration = SignedDuration::from_secs(30);
 
-/// How many ready pods run this configuration.
-pub fn count(hash: &str, pods: &[PodState]) -> i32 {
-    let programmed = pods.iter().filter(|pod| runs(hash, pod)).count();
-    i32::try_from(programmed).unwrap_or(i32::MAX)
+/// How many ready pods run this configuration, as far as is known; see [`finding`] for what is
+/// known after a start of the operator.
+pub fn count(desired: &str, pods: &[PodState], before: &AnyrayGatewayStatus) -> i32 {
+    let stands = stands(desired, before);
+    let programmed = pods.iter().filter(|pod| {
+        runs(desired, pod) || (stands && pod.ready_since.is_some() && pod.report.is_none())
+    });
+    i32::try_from(programmed.count()).unwrap_or(i32::MAX)
+}
+
+/// Whether the status said of this same configuration that every pod runs it.
+fn stands(desired: &str, before: &AnyrayGatewayStatus) -> bool {
+    before.config_hash.as_deref() == Some(desired)
+        && conditions::is_true(&before.conditions, ConditionType::Programmed)
 }
 
 fn runs(desired: &str, pod: &PodState) -> bool {
@@ -50,9 +60,7 @@ pub fn finding(
         pod.ready_since
             .is_some_and(|since| now.duration_since(since) > GRACE)
     });
-    let stands = before.config_hash.as_deref() == Some(desired)
-        && conditions::is_true(&before.conditions, TYPE);
-    if (programmed > 0 && !overdue) || stands {
+    if (programmed > 0 && !overdue) || stands(desired, before) {
         let message = format!("every ready pod runs the configuration {}", short(desired));
         return Finding::yes(TYPE, Reason::Programmed, message);
     }

@@ -69,6 +69,9 @@ pub fn status(
             previous.config_hash.clone()
         }
     };
+    let programmed = hash
+        .as_deref()
+        .map_or(0, |hash| programmed::count(hash, &observed.pods, &previous));
     let name = gateway.name_any();
     AnyrayGatewayStatus {
         observed_generation: gateway.metadata.generation,
@@ -98,10 +101,7 @@ pub fn status(
         models: validated.map_or(previous.models, |validated| validated.models.clone()),
         replicas: Some(rollout.replicas),
         ready_replicas: Some(rollout.ready),
-        programmed_replicas: Some(
-            hash.as_deref()
-                .map_or(0, |hash| programmed::count(hash, &observed.pods)),
-        ),
+        programmed_replicas: Some(programmed),
         replica_summary: Some(format!("{}/{}", rollout.ready, rollout.wanted)),
         selector: Some(metadata::selector_text(&name)),
         config_hash: hash,

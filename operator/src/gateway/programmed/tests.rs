@@ -178,5 +178,8 @@ fn only_ready_pods_that_said_so_are_counted() {
         pod("main-4", Some(600), None),
         pod("main-5", Some(600), Some(Report::Unreachable)),
     ];
-    assert_eq!(count(DESIRED, &pods), 1);
+    assert_eq!(count(DESIRED, &pods, &AnyrayGatewayStatus::default()), 1);
+    assert_eq!(count(DESIRED, &pods, &programmed("earlier")), 1);
+    // After a start of the operator, what was known of this configuration stands.
+    assert_eq!(count(DESIRED, &pods, &programmed(DESIRED)), 2);
 }
