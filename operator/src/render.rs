@@ -28,7 +28,7 @@ use crate::{
         validate::{Fault, Material},
     },
 };
-use manifests::Manifests;
+use manifests::{Fingerprint, Manifests};
 
 /// Time between two looks at the manifests.
 const POLL: Duration = Duration::from_millis(500);
@@ -93,16 +93,17 @@ pub enum RenderError {
 /// # Errors
 /// [`RenderError`] of the first time. Later ones are told, and the last good files stay.
 pub fn run(options: &RenderOptions) -> Result<(), RenderError> {
+    // Taken before the manifests are read: a change meanwhile is one that is still to come.
+    let seen = manifests::fingerprint(&options.manifests);
     render(options)?;
     if options.watch {
-        watch(options);
+        watch(options, seen);
     }
     Ok(())
 }
 
 /// Renders after each change, until a signal ends the process.
-fn watch(options: &RenderOptions) {
-    let mut seen = manifests::fingerprint(&options.manifests);
+fn watch(options: &RenderOptions, mut seen: Fingerprint) {
     loop {
         #[expect(
             clippy::disallowed_methods,

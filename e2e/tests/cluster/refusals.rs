@@ -48,7 +48,7 @@ async fn judges_fixtures(context: Context) -> Result<()> {
     let mut wrong = Vec::new();
     for fixture in &fixtures {
         let refusal = match &fixture.from {
-            None => send(&context, &fixture.object, Sent::Create).await?,
+            None => send(&context, &fixture.object).await?,
             Some(from) => change(&context, from, &fixture.object).await?,
         };
         let is_right = match &refusal {
@@ -77,36 +77,28 @@ async fn change(context: &Context, from: &Value, to: &Value) -> Result<Option<St
     let mut to = to.clone();
     // Without it, an update of a custom resource is refused for another reason.
     to["metadata"]["resourceVersion"] = there["metadata"]["resourceVersion"].clone();
-    let refusal = send(context, &to, Sent::Update).await;
+    let refusal = send(context, &to).await;
     context.kubectl(&["delete", &target]).await?;
     refusal
 }
 
-#[derive(Clone, Copy)]
-enum Sent {
-    Create,
-    Update,
-}
-
-/// What the API server says against an object, sent as `kubectl --dry-run=server` sends it;
-/// nothing if it takes it.
-async fn send(context: &Context, object: &Value, sent: Sent) -> Result<Option<String>> {
+/// What the API server says against an object, sent as `kubectl apply --server-side
+/// --dry-run=server` sends it, and GitOps tools do; nothing if it takes it.
+///
+/// A plain create overlooks some nulls.
+async fn send(context: &Context, object: &Value) -> Result<Option<String>> {
     let plural = match object["kind"].as_str() {
         Some("AnyrayGateway") => "anyraygateways",
         _ => "providerkeys",
     };
     let namespace = context.namespace();
-    let path = format!("/apis/anyray.ai/v1alpha1/namespaces/{namespace}/{plural}");
-    let query = "dryRun=All&fieldValidation=Strict";
-    let request = match sent {
-        Sent::Create => Request::post(format!("{path}?{query}")),
-        Sent::Update => {
-            let name = object["metadata"]["name"].as_str().context("a name")?;
-            Request::put(format!("{path}/{name}?{query}"))
-        }
-    };
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let request = Request::patch(format!(
+        "/apis/anyray.ai/v1alpha1/namespaces/{namespace}/{plural}/{name}\
+         ?dryRun=All&fieldValidation=Strict&fieldManager=fixtures&force=true"
+    ));
     let request = request
-        .header("content-type", "application/json")
+        .header("content-type", "application/apply-patch+yaml")
         .body(object.to_string().into_bytes())?;
     match context.client().request::<Value>(request).await {
         Ok(_) => Ok(None),

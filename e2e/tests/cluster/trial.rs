@@ -26,8 +26,9 @@ use crate::{operator, statuses::Statuses};
 /// Longest run of a trial that asks for no other limit.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// For the controllers to prepare a namespace.
-const NAMESPACE_LIMIT: Duration = Duration::from_secs(30);
+/// For the controllers to prepare a namespace, also after an outage of the API server that a trial
+/// has made.
+const NAMESPACE_LIMIT: Duration = Duration::from_secs(90);
 
 type Run = Box<dyn Fn(Context) -> Pin<Box<dyn Future<Output = Result<()>>>> + Send>;
 

@@ -12,14 +12,19 @@ use crate::conditions::{self, Finding, Truth};
 /// How long a pod that has just become ready may go without having been asked.
 const GRACE: SignedDuration = SignedDuration::from_secs(30);
 
-/// How many ready pods run this configuration, as far as is known; see [`finding`] for what is
-/// known after a start of the operator.
+/// How many ready pods run this configuration, as far as is known: after a start of the operator
+/// nobody has been asked yet, and as many as before are taken to run it; see [`finding`].
 pub fn count(desired: &str, pods: &[PodState], before: &AnyrayGatewayStatus) -> i32 {
-    let stands = stands(desired, before);
-    let programmed = pods.iter().filter(|pod| {
-        runs(desired, pod) || (stands && pod.ready_since.is_some() && pod.report.is_none())
-    });
-    i32::try_from(programmed.count()).unwrap_or(i32::MAX)
+    let count = |is_so: &dyn Fn(&PodState) -> bool| {
+        let ready = pods.iter().filter(|pod| pod.ready_since.is_some());
+        i32::try_from(ready.filter(|pod| is_so(pod)).count()).unwrap_or(i32::MAX)
+    };
+    let known = count(&|pod| runs(desired, pod));
+    if !stands(desired, before) {
+        return known;
+    }
+    let possible = count(&|pod| runs(desired, pod) || pod.report.is_none());
+    known.max(possible.min(before.programmed_replicas.unwrap_or(0)))
 }
 
 /// Whether the status said of this same configuration that every pod runs it.

@@ -77,8 +77,11 @@ fn items(mut document: Value) -> Vec<Value> {
     }
 }
 
+/// Length and time of each file.
+pub(super) type Fingerprint = Vec<(PathBuf, Option<(u64, SystemTime)>)>;
+
 /// Changes whenever a file of the folder does.
-pub(super) fn fingerprint(folder: &Path) -> Vec<(PathBuf, Option<(u64, SystemTime)>)> {
+pub(super) fn fingerprint(folder: &Path) -> Fingerprint {
     let files = files(folder).unwrap_or_default();
     let seen = files.into_iter().map(|path| {
         let metadata = fs::metadata(&path).ok();

@@ -181,5 +181,9 @@ fn only_ready_pods_that_said_so_are_counted() {
     assert_eq!(count(DESIRED, &pods, &AnyrayGatewayStatus::default()), 1);
     assert_eq!(count(DESIRED, &pods, &programmed("earlier")), 1);
     // After a start of the operator, what was known of this configuration stands.
-    assert_eq!(count(DESIRED, &pods, &programmed(DESIRED)), 2);
+    let mut before = programmed(DESIRED);
+    for (claimed, expected) in [(0, 1), (1, 1), (2, 2), (3, 2)] {
+        before.programmed_replicas = Some(claimed);
+        assert_eq!(count(DESIRED, &pods, &before), expected);
+    }
 }
