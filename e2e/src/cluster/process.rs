@@ -126,10 +126,10 @@ mod tests {
         let child = Process::find(pid).expect("the child");
         child.kill();
         let begin = std::time::Instant::now();
-        while child.is_running() {
+        // Each look may be the one that takes what is left of it away.
+        while child.is_running() || Process::find(pid).is_some() {
             assert!(begin.elapsed().as_secs() < 10, "it still runs");
             std::thread::yield_now();
         }
-        assert!(Process::find(pid).is_none());
     }
 }
