@@ -29,6 +29,8 @@ pub fn open_api(crd: &CustomResourceDefinition) -> Value {
 fn finish(crd: &CustomResourceDefinition) -> CustomResourceDefinition {
     let edited = serde_json::to_value(crd).map(|mut value| {
         strip_nullable(&mut value);
+        join_lines(&mut value);
+        bound_quantities(&mut value);
         default_status(&mut value);
         value
     });
@@ -46,6 +48,42 @@ fn strip_nullable(value: &mut Value) {
             object.values_mut().for_each(strip_nullable);
         }
         Value::Array(items) => items.iter_mut().for_each(strip_nullable),
+        _ => {}
+    }
+}
+
+/// Line breaks of the source are not those of `kubectl explain`; those between paragraphs and of
+/// lists are.
+fn join_lines(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            if let Some(Value::String(text)) = object.get_mut("description")
+                && !text.contains("\n-")
+                && !text.contains("\n ")
+            {
+                let paragraphs = text.split("\n\n").map(|lines| lines.replace('\n', " "));
+                *text = paragraphs.collect::<Vec<_>>().join("\n\n");
+            }
+            object.values_mut().for_each(join_lines);
+        }
+        Value::Array(items) => items.iter_mut().for_each(join_lines),
+        _ => {}
+    }
+}
+
+/// What the API server demands of a quantity when it is too late to say where it stands.
+const QUANTITY: &str =
+    r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?[0-9]+))?$";
+
+fn bound_quantities(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            if object.get("x-kubernetes-int-or-string") == Some(&Value::Bool(true)) {
+                object.insert("pattern".to_owned(), json!(QUANTITY));
+            }
+            object.values_mut().for_each(bound_quantities);
+        }
+        Value::Array(items) => items.iter_mut().for_each(bound_quantities),
         _ => {}
     }
 }

@@ -77,9 +77,10 @@ pub struct RenderOptions {
 }
 
 fn parse_endpoint(text: &str) -> Result<(String, String), String> {
-    let pair = text
-        .split_once('=')
-        .filter(|(name, url)| !name.is_empty() && !url.is_empty());
-    let (name, url) = pair.ok_or("must be the name of a ProviderKey, '=' and a URL")?;
+    let pair = text.split_once('=').filter(|(name, url)| {
+        !name.is_empty() && (url.starts_with("http://") || url.starts_with("https://"))
+    });
+    let (name, url) =
+        pair.ok_or("must be the name of a ProviderKey, '=' and an http:// or https:// URL")?;
     Ok((name.to_owned(), url.to_owned()))
 }

@@ -64,7 +64,8 @@ impl CallError {
         match self {
             Self::Wait { .. } => true,
             Self::Call { source, .. } => match source.as_ref() {
-                kube::Error::Api(status) => status.code == 429 || status.code >= 500,
+                // A 500 is mostly about the object, such as a number that cannot be read.
+                kube::Error::Api(status) => matches!(status.code, 429 | 502..=504),
                 _ => true,
             },
         }
@@ -75,19 +76,18 @@ impl CallError {
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
-    recorder: Recorder,
+    reporter: Reporter,
 }
 
 impl Cluster {
     /// A cluster behind a client. Events name the operator's pod.
     pub fn new(client: Client, pod: Option<String>) -> Self {
-        let reporter = Reporter {
-            controller: MANAGER.to_owned(),
-            instance: pod,
-        };
         Self {
-            recorder: Recorder::new(client.clone(), reporter),
             client,
+            reporter: Reporter {
+                controller: MANAGER.to_owned(),
+                instance: pod,
+            },
         }
     }
 
@@ -258,7 +258,9 @@ impl Cluster {
             );
             let action = format!("publish an event on {kind} {namespace}/{name}");
             let event = event(condition);
-            let published = call(action, self.recorder.publish(&event, object));
+            // One that lives on would count a second event of this reason under the first's text.
+            let recorder = Recorder::new(self.client.clone(), self.reporter.clone());
+            let published = call(action, recorder.publish(&event, object));
             if let Err(error) = published.await {
                 tracing::warn!(%error, "{error}");
             }

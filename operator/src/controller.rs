@@ -31,10 +31,10 @@ use crate::{
 const CONCURRENCY: u16 = 16;
 
 /// Longest pause after an error of the API server's: it may be back any time.
-const OUTAGE_PAUSE_MAX: Duration = Duration::from_secs(4);
+const OUTAGE_PAUSE_MAX: Duration = Duration::from_secs(3);
 
 /// Longest pause after an error that the object itself may be the reason of.
-const PAUSE_MAX: Duration = Duration::from_secs(300);
+const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// Every object is looked at again after this time, give or take a fifth.
 const RESYNC: Duration = Duration::from_secs(600);
@@ -117,7 +117,13 @@ pub async fn run<K>(
     let after_error = move |object: Arc<K>, error: &PassError, _: Arc<Context>| {
         let key = ObjectKey::of(object.as_ref());
         let pause = failures.pause_after(&key, error);
-        tracing::warn!(kind, %key, %error, "{kind} {key}: {error}; again in {pause:?}");
+        let (namespace, name) = (&key.namespace, &key.name);
+        tracing::warn!(
+            kind,
+            namespace,
+            name,
+            "{kind} {key}: {error}; again in {pause:?}"
+        );
         Action::requeue(pause)
     };
     let config = Config::default().concurrency(CONCURRENCY);

@@ -83,7 +83,12 @@ async fn pass(key: &ObjectKey, context: &Context) -> Result<Action, CallError> {
             return Ok(again);
         }
     };
-    match apply(&validated, context).await {
+    let resources = build::build(&validated, &context.defaults);
+    let applied = match hand_over(&resources, &validated, context).await {
+        Ok(()) => apply(&resources, context).await,
+        Err(error) => Err(error),
+    };
+    match applied {
         Ok(children) => {
             conclude(
                 &gateway,
@@ -111,31 +116,54 @@ async fn conclude(
     context: &Context,
 ) -> Result<(), CallError> {
     let key = ObjectKey::of(gateway);
+    let pods = context.stores.pods_of(&key);
+    let pods = pods.iter().filter_map(|pod| PodState::from_pod(pod));
+    let hash = match outcome {
+        Outcome::Applied(validated) | Outcome::Failed(validated, _) => {
+            Some(&validated.files.hash).filter(|hash| context.push.desires(&key, hash))
+        }
+        Outcome::Refused(_) | Outcome::Waiting(_) => None,
+    };
     let observed = Observed {
         children: children.unwrap_or_else(|| known_children(&key, context)),
-        pods: pods(&key, outcome, context),
+        pods: context.push.take_over(&key, pods.collect()),
+        hash: hash.cloned(),
     };
     let status = status::status(gateway, outcome, &observed, Timestamp::now());
+    if matches!(outcome, Outcome::Applied(_)) {
+        let programmed = conditions::is_true(&status.conditions, ConditionType::Programmed);
+        context.push.set_programmed(&key, programmed);
+    }
     report(gateway, status, context).await
 }
 
-/// Applies every object, what others lean on first. The answers say what the cluster has now,
-/// which the watches learn later.
-async fn apply(validated: &ValidatedGateway<'_>, context: &Context) -> Result<Children, CallError> {
-    let Resources {
-        service_account,
-        secret,
-        config_map,
-        service,
-        deployment,
-    } = build::build(validated, &context.defaults);
+/// Applies what the pods read, and has it brought to those that run: what becomes of the other
+/// objects must not hold up a rotation.
+async fn hand_over(
+    resources: &Resources,
+    validated: &ValidatedGateway<'_>,
+    context: &Context,
+) -> Result<(), CallError> {
     let cluster = &context.cluster;
-    cluster.apply(&service_account).await?;
-    cluster.apply(&secret).await?;
-    cluster.apply(&config_map).await?;
+    cluster.apply(&resources.secret).await?;
+    cluster.apply(&resources.config_map).await?;
+    let keys = validated.usable.iter();
+    let keys: BTreeMap<_, _> = keys
+        .filter_map(|key| Some((key.name.clone(), key.version.clone()?)))
+        .collect();
+    let gateway = ObjectKey::of(validated.gateway);
+    context.push.desire(&gateway, &validated.files.hash, keys);
+    Ok(())
+}
+
+/// Applies the other objects, what others lean on first. The answers say what the cluster has
+/// now, which the watches learn later.
+async fn apply(resources: &Resources, context: &Context) -> Result<Children, CallError> {
+    let cluster = &context.cluster;
+    cluster.apply(&resources.service_account).await?;
     Ok(Children {
-        service: Some(apply_service(&service, cluster).await?),
-        deployment: Some(cluster.apply(&deployment).await?),
+        service: Some(apply_service(&resources.service, cluster).await?),
+        deployment: Some(cluster.apply(&resources.deployment).await?),
     })
 }
 
@@ -170,35 +198,12 @@ fn known_children(key: &ObjectKey, context: &Context) -> Children {
     }
 }
 
-/// The pods and what each runs; those that run another configuration get the right one.
-fn pods(key: &ObjectKey, outcome: &Outcome<'_>, context: &Context) -> Vec<PodState> {
-    let pods = context.stores.pods_of(key);
-    let pods = pods
-        .iter()
-        .filter_map(|pod| PodState::from_pod(pod))
-        .collect();
-    match outcome {
-        Outcome::Applied(validated) => {
-            let keys = validated.usable.iter();
-            let keys: BTreeMap<_, _> = keys
-                .filter_map(|key| Some((key.name.clone(), key.version.clone()?)))
-                .collect();
-            context.push.desire(key, &validated.files.hash, keys, pods)
-        }
-        Outcome::Failed(..) | Outcome::Refused(_) | Outcome::Waiting(_) => {
-            context.push.known(key, pods)
-        }
-    }
-}
-
 async fn report(
     gateway: &AnyrayGateway,
     status: AnyrayGatewayStatus,
     context: &Context,
 ) -> Result<(), CallError> {
     let key = ObjectKey::of(gateway);
-    let programmed = conditions::is_true(&status.conditions, ConditionType::Programmed);
-    context.push.set_programmed(&key, programmed);
     let previous = gateway.status.clone().unwrap_or_default();
     if status == previous {
         return Ok(());
@@ -221,7 +226,7 @@ async fn report_unreadable(
     unreadable: &kube::core::error_boundary::InvalidObject,
     context: &Context,
 ) -> Result<Action, CallError> {
-    context.push.known(key, Vec::new());
+    context.push.take_over(key, Vec::new());
     let fault = Fault::new(
         Reason::Unreadable,
         format!("the stored object does not fit this operator's schema: {unreadable}"),

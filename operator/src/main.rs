@@ -45,7 +45,10 @@ fn fail(status: u8, error: &dyn Error) -> ExitCode {
     let mut text = format!("anyray-operator: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
-        text = format!("{text}: {error}");
+        let said = error.to_string();
+        if !text.ends_with(&said) {
+            text = format!("{text}: {said}");
+        }
         cause = error.source();
     }
     let _ = writeln!(io::stderr(), "{text}");

@@ -18,6 +18,9 @@ pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// The annotation on pods whose change makes the kubelet look for a new configuration at once.
 pub const SYNC_ANNOTATION: &str = "anyray.ai/config-sync";
 
+/// Name of the gateway's container in its pods.
+pub const CONTAINER: &str = "gateway";
+
 const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
 const COMPONENT: &str = "gateway";
 

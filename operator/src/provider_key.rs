@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyray_crds::{
     conditions::Reason,
-    v1alpha1::{ProviderKey, ProviderKeyStatus, provider_key::UsedBy},
+    v1alpha1::{AnyrayGateway, ProviderKey, ProviderKeyStatus, provider_key::UsedBy},
 };
 use anyray_wire::gateway_config::egress::EgressRule;
 use k8s_openapi::jiff::Timestamp;
@@ -20,10 +20,11 @@ use crate::{
     conditions,
     context::Context,
     controller::{self, Pass, Passes},
-    gateway::{dereference::selects, status::refused},
+    gateway::{config, dereference::selects, status::refused},
     scope::Guarded,
 };
-use validate::Fault;
+use status::Usage;
+use validate::{Fault, Material, UnusableKey};
 
 /// How soon to look again, while a gateway has not been looked at since the operator's start.
 const GATEWAYS_PENDING: Duration = Duration::from_secs(1);
@@ -51,7 +52,22 @@ async fn pass(key: &ObjectKey, context: &Context) -> Result<Action, CallError> {
         }
         Some(Ok(found)) => found,
     };
-    let material = dereference::dereference(&context.cluster, &provider_key).await?;
+    let material = match dereference::dereference(&context.cluster, &provider_key).await {
+        Ok(material) => material,
+        // An API server in trouble takes no status either, and says nothing about the key.
+        Err(error) if error.is_outage() => return Err(error),
+        Err(error) => {
+            let unread = UnusableKey {
+                name: key.name.clone(),
+                provider: provider_key.spec.provider.slug(),
+                fault: Fault::new(Reason::ApplyFailed, error.to_string()),
+            };
+            let (usage, now) = (Usage::default(), Timestamp::now());
+            let status = status::status(&provider_key, &Err(unread), usage, now);
+            report(&provider_key, &status, context).await?;
+            return Err(error);
+        }
+    };
     // Which private addresses are allowed is each gateway's own affair.
     let any_address = EgressRule {
         allow_private: true,
@@ -62,33 +78,46 @@ async fn pass(key: &ObjectKey, context: &Context) -> Result<Action, CallError> {
         .as_ref()
         .ok()
         .and_then(|usable| usable.version.as_deref());
-    let Some(gateways) = used_by(&provider_key, version, context) else {
-        return Ok(Action::requeue(GATEWAYS_PENDING));
-    };
-    let status = status::status(&provider_key, &checked, gateways, Timestamp::now());
+    let gateways = gateways_of(&provider_key, context);
+    let mut usage = Usage::default();
+    for gateway in &gateways {
+        if let Some(why) = refusal(gateway, &provider_key, &material) {
+            usage.refused.push(why);
+            continue;
+        }
+        let name = gateway.name_any();
+        let runs = context
+            .push
+            .runs_key(&ObjectKey::of(gateway), &key.name, version);
+        let Some(programmed) = runs else {
+            return Ok(Action::requeue(GATEWAYS_PENDING));
+        };
+        usage.gateways.push(UsedBy { name, programmed });
+    }
+    let status = status::status(&provider_key, &checked, usage, Timestamp::now());
     report(&provider_key, &status, context).await?;
     Ok(controller::resync(key))
 }
 
-/// The gateways that select a key and want pods; absent while one of them has not been looked at.
-fn used_by(key: &ProviderKey, version: Option<&str>, context: &Context) -> Option<Vec<UsedBy>> {
+/// The gateways that select a key and want pods.
+fn gateways_of(key: &ProviderKey, context: &Context) -> Vec<AnyrayGateway> {
     let namespace = key.namespace().unwrap_or_default();
-    let gateways = context.stores.gateways_in(&namespace);
-    let gateways = gateways.iter().filter(|gateway| {
+    let mut gateways = context.stores.gateways_in(&namespace);
+    gateways.retain(|gateway| {
         gateway.spec.replicas > 0
             && gateway.meta().deletion_timestamp.is_none()
             && selects(gateway, key)
     });
-    let used_by = gateways.map(|gateway| {
-        let runs = context
-            .push
-            .runs_key(&ObjectKey::of(gateway), &key.name_any(), version)?;
-        Some(UsedBy {
-            name: gateway.name_any(),
-            programmed: runs,
-        })
-    });
-    used_by.collect()
+    gateways
+}
+
+/// Why a gateway cannot use a key that can be used as such: it allows other addresses.
+fn refusal(gateway: &AnyrayGateway, key: &ProviderKey, material: &Material) -> Option<String> {
+    let egress = config::from_spec(&gateway.spec).egress;
+    let refused =
+        validate::validate(key, material, &EgressRule::from_config(&egress).ok()?).err()?;
+    let is_address = refused.fault.reason == Reason::EndpointNotAllowed;
+    is_address.then(|| format!("gateway {}: {}", gateway.name_any(), refused.fault.message))
 }
 
 async fn report(

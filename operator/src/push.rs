@@ -35,6 +35,10 @@ const ASK_AGAIN_LATER: Duration = Duration::from_secs(5);
 /// How often a pod is asked in short order.
 const EAGER_ASKS: u32 = 50;
 
+/// The same for one that does not answer: each time costs others a place for as long as an answer
+/// is waited for.
+const EAGER_ASKS_UNREACHABLE: u32 = 5;
+
 /// Pause before a pod is touched again; it doubles each time.
 const TOUCH_AGAIN: Duration = Duration::from_secs(2);
 
@@ -101,34 +105,37 @@ impl Push {
         }
     }
 
-    /// States what a gateway's pods should run; they get it in the background. Returns the pods
-    /// with what each said last.
-    pub fn desire(
-        &self,
-        gateway: &ObjectKey,
-        hash: &str,
-        keys: BTreeMap<String, String>,
-        pods: Vec<PodState>,
-    ) -> Vec<PodState> {
+    /// States what a gateway's pods should run; they get it in the background.
+    pub fn desire(&self, gateway: &ObjectKey, hash: &str, keys: BTreeMap<String, String>) {
         let mut targets = self.targets();
         let target = targets.entry(gateway.clone()).or_default();
         if target.hash != hash {
             hash.clone_into(&mut target.hash);
-            target.pods.values_mut().for_each(Pod::start_over);
+            target.is_programmed = false;
+            target
+                .pods
+                .values_mut()
+                .for_each(|pod| pod.start_over(hash));
         }
         target.keys = keys;
-        let pods = target.take_over(pods);
+        drop(targets);
+        self.changed.notify_one();
+    }
+
+    /// Whether this is what a gateway's pods should run.
+    pub fn desires(&self, gateway: &ObjectKey, hash: &str) -> bool {
+        self.targets()
+            .get(gateway)
+            .is_some_and(|target| target.hash == hash)
+    }
+
+    /// Takes over which pods a gateway has. Returns them with what each said last.
+    pub fn take_over(&self, gateway: &ObjectKey, pods: Vec<PodState>) -> Vec<PodState> {
+        let mut targets = self.targets();
+        let pods = targets.entry(gateway.clone()).or_default().take_over(pods);
         drop(targets);
         self.changed.notify_one();
         pods
-    }
-
-    /// The pods with what each said last, for a gateway whose desired configuration stands.
-    pub fn known(&self, gateway: &ObjectKey, pods: Vec<PodState>) -> Vec<PodState> {
-        let mut targets = self.targets();
-        let target = targets.entry(gateway.clone()).or_default();
-        target.is_programmed = false;
-        target.take_over(pods)
     }
 
     /// Notes whether all ready pods of a gateway run what they should.
@@ -179,6 +186,10 @@ impl Push {
         let mut next = now + ASK_AGAIN_LATER;
         for (gateway, target) in self.targets().iter_mut() {
             let hash = &target.hash;
+            // Nothing was decided for this gateway since the start of the operator.
+            if hash.is_empty() {
+                continue;
+            }
             for (life, pod) in &mut target.pods {
                 let Some(ip) = pod.ip.clone().filter(|_| pod.is_waited_for(hash)) else {
                     continue;
@@ -223,7 +234,11 @@ impl Push {
         let Some(pod) = pod else {
             return false;
         };
-        let pause = if pod.asks < EAGER_ASKS {
+        let eager_asks = match report {
+            Report::Runs { .. } => EAGER_ASKS,
+            Report::Unreachable => EAGER_ASKS_UNREACHABLE,
+        };
+        let pause = if pod.asks < eager_asks {
             ASK_AGAIN
         } else {
             ASK_AGAIN_LATER
@@ -277,9 +292,12 @@ impl Pod {
     }
 
     /// There is a new configuration: ask and touch at once.
-    fn start_over(&mut self) {
+    fn start_over(&mut self, hash: &str) {
         let now = Instant::now();
-        self.report = None;
+        // It may have left it since it said so.
+        if matches!(&self.report, Some(Report::Runs { hash: runs, .. }) if runs == hash) {
+            self.report = None;
+        }
         (self.asks, self.ask_at) = (0, now);
         (self.touches, self.touch_at) = (0, now);
     }
@@ -289,9 +307,10 @@ impl Pod {
         self.is_ready && !self.is_asked && !runs
     }
 
-    /// A pod that has not been asked yet is asked first: a new one has what it needs.
+    /// A pod that has not been asked yet is asked first: a new one has what it needs. One that does
+    /// not answer could not tell whether it helped.
     fn touch(&mut self, hash: &str, now: Instant) -> Option<String> {
-        if !self.has_answered || self.touch_at > now {
+        if !self.has_answered || self.report == Some(Report::Unreachable) || self.touch_at > now {
             return None;
         }
         let pause = TOUCH_AGAIN

@@ -28,6 +28,9 @@ use crate::{
     watch::{self, Change, Queues, Trigger},
 };
 
+/// Objects of one page of a list: each may have 256 KiB of annotations before they are dropped.
+const PAGE_SIZE: u32 = 100;
+
 /// An object of a kind that this operator reconciles; one that cannot be read is kept as such.
 pub type Guarded<K> = DeserializeGuard<K>;
 
@@ -57,11 +60,18 @@ impl Stores {
         readable(&self.provider_keys, namespace)
     }
 
-    /// The pods of a gateway.
+    /// The pods of a gateway's Deployment; a copy that someone made for a look has no owner.
     pub fn pods_of(&self, gateway: &ObjectKey) -> Vec<Arc<Pod>> {
+        let selector = metadata::selector_labels(&gateway.name);
         self.pods.state_filter(|pod| {
             pod.namespace().as_deref() == Some(&gateway.namespace)
-                && pod.labels().get(GATEWAY_LABEL) == Some(&gateway.name)
+                && selector
+                    .iter()
+                    .all(|(key, value)| pod.labels().get(key) == Some(value))
+                && pod
+                    .owner_references()
+                    .iter()
+                    .any(|owner| owner.kind == "ReplicaSet")
         })
     }
 
@@ -108,7 +118,7 @@ pub async fn follow(mut scope: Scope<'_>) -> Stores {
         services,
         pods,
     };
-    let all = watcher::Config::default;
+    let all = || watcher::Config::default().page_size(PAGE_SIZE);
     let ours = || all().labels(&format!("{MANAGED_BY_LABEL}={MANAGER}"));
     let seen = || stores.clone();
     let (known, known_too) = (seen(), seen());
@@ -197,8 +207,12 @@ fn gateway_concerns(stores: &Stores, change: &Change<'_, Guarded<AnyrayGateway>>
         return Vec::new();
     };
     let key = ObjectKey::of(object);
-    let keys = keys_in(stores, &key.namespace);
-    keys.into_iter().chain([Trigger::Gateway(key)]).collect()
+    let mut triggers = keys_in(stores, &key.namespace);
+    // A pass for each status that a pass writes would never rest, where its message changes.
+    if new.is_none() || old.map(says) != new.map(says) {
+        triggers.push(Trigger::Gateway(key));
+    }
+    triggers
 }
 
 /// A key concerns itself; its gateways only if it says something else than before.
@@ -217,14 +231,6 @@ fn provider_key_concerns(
         return Vec::new();
     };
     let key = ObjectKey::of(object);
-    let says = |object: &Guarded<ProviderKey>| {
-        let metadata = object.meta();
-        (
-            metadata.generation,
-            metadata.labels.clone(),
-            metadata.uid.clone(),
-        )
-    };
     let is_same = new.is_some() && old.map(says) == new.map(says);
     let gateways = if is_same {
         Vec::new()
@@ -235,6 +241,17 @@ fn provider_key_concerns(
         .into_iter()
         .chain([Trigger::ProviderKey(key)])
         .collect()
+}
+
+/// What people say in an object; its status is what it is told.
+fn says<K: Resource>(object: &K) -> impl PartialEq + use<K> {
+    let metadata = object.meta();
+    (
+        metadata.uid.clone(),
+        metadata.generation,
+        metadata.deletion_timestamp.clone(),
+        metadata.labels.clone(),
+    )
 }
 
 /// A child concerns the gateway that owns it.
@@ -295,16 +312,15 @@ fn names_config_map(key: &ProviderKey, config_map: &str) -> bool {
 fn pod_concerns(stores: Stores) -> impl Fn(Change<'_, Pod>) -> Vec<Trigger> {
     move |change| match change {
         Change::Listed => every_gateway(&stores),
-        Change::Object { old, new } => {
-            let gateway = new.or(old).and_then(|pod| {
-                Some(ObjectKey {
-                    namespace: pod.namespace()?,
-                    name: pod.labels().get(GATEWAY_LABEL)?.clone(),
-                })
-            });
-            gateway.map(Trigger::Gateway).into_iter().collect()
-        }
+        Change::Object { old, new } => old.into_iter().chain(new).filter_map(gateway_of).collect(),
     }
+}
+
+fn gateway_of(pod: &Pod) -> Option<Trigger> {
+    Some(Trigger::Gateway(ObjectKey {
+        namespace: pod.namespace()?,
+        name: pod.labels().get(GATEWAY_LABEL)?.clone(),
+    }))
 }
 
 fn owner<K: Resource>(object: &K) -> Option<Trigger> {

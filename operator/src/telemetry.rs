@@ -9,10 +9,15 @@ use tracing_subscriber::{EnvFilter, filter::ParseError};
 /// # Errors
 /// [`ParseError`] if the filter is not in the syntax of `RUST_LOG`.
 pub fn start(filter: &str) -> Result<(), ParseError> {
-    let filter = filter.parse::<EnvFilter>()?;
+    // kube logs an answer that it cannot read as a whole, and the answer may be a Secret. What
+    // fails is logged here.
+    let filter = format!("{filter},kube_client=off").parse::<EnvFilter>()?;
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
+        // A line names its object itself.
+        .with_current_span(false)
+        .with_span_list(false)
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .log_internal_errors(false)

@@ -6,6 +6,7 @@
 use std::{fmt::Debug, hash::Hash, time::Duration};
 
 use futures::{StreamExt as _, pin_mut};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api, Resource,
     runtime::{
@@ -23,7 +24,7 @@ use crate::{cluster::ObjectKey, metrics::Metrics};
 /// Shortest and longest pause after a failed watch. Longer ones would let the operator miss the
 /// API server's return.
 const PAUSE: Duration = Duration::from_millis(200);
-const PAUSE_MAX: Duration = Duration::from_secs(3);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// Requests that wait to be taken over; beyond that a watch waits.
 pub const QUEUE_LENGTH: usize = 1024;
@@ -85,8 +86,7 @@ pub async fn watch<K>(
     let store = writer.as_reader();
     let events = watcher::watcher(api, config)
         .backoff(Pauses::default())
-        // Half of an object's size, and of no use here.
-        .modify(|object| object.meta_mut().managed_fields = None);
+        .modify(|object| trim(object.meta_mut()));
     pin_mut!(events);
     while let Some(event) = events.next().await {
         let event = match event {
@@ -118,6 +118,13 @@ pub async fn watch<K>(
             queues.send(trigger).await;
         }
     }
+}
+
+/// Drops what nobody here reads: of the objects that people make, most may be anything, and an
+/// annotation may have 256 KiB.
+fn trim(metadata: &mut ObjectMeta) {
+    metadata.managed_fields = None;
+    metadata.annotations = None;
 }
 
 /// Pauses that double up to the longest, and begin anew after an event.

@@ -134,26 +134,40 @@ fn a_foreign_object_of_a_needed_name_keeps_the_gateway_from_being_built() {
 
 #[test]
 fn keys_that_no_secret_can_hold_are_refused_before_they_are_applied() {
-    let key = "k".repeat(600 << 10);
+    let key = "k".repeat(16 << 10);
     let mut keys = Vec::new();
-    for name in ["a", "b"] {
+    for number in 0..60 {
         let mut provider_key = provider_key(None);
-        provider_key.metadata.name = Some(name.to_owned());
+        provider_key.metadata.name = Some(format!("key-{number}"));
         keys.push((provider_key, material("apiKey", key.as_bytes())));
     }
     let gateway = main_gateway();
-    let both = References {
+    let all = References {
         keys: keys.clone(),
         ..References::default()
     };
-    let fault = gateway::validate(&gateway, &both).expect_err("refused");
+    let fault = gateway::validate(&gateway, &all).expect_err("refused");
     assert_eq!(fault.reason, Reason::BundleTooLarge);
-    keys.truncate(1);
-    let one = References {
+    keys.truncate(50);
+    let fewer = References {
         keys,
         ..References::default()
     };
-    gateway::validate(&gateway, &one).expect("one fits");
+    gateway::validate(&gateway, &fewer).expect("these fit");
+}
+
+/// It would take the room of the others.
+#[test]
+fn a_key_that_is_too_long_is_refused_alone() {
+    let key = "k".repeat((16 << 10) + 1);
+    let references = References {
+        keys: vec![(provider_key(None), material("apiKey", key.as_bytes()))],
+        ..References::default()
+    };
+    let gateway = main_gateway();
+    let validated = gateway::validate(&gateway, &references).expect("a gateway");
+    let reasons = validated.unresolved.iter().map(|fault| fault.reason);
+    assert_eq!(reasons.collect::<Vec<_>>(), [Reason::InvalidKey]);
 }
 
 /// What passes both is escaped wherever it is written.

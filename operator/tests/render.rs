@@ -319,7 +319,10 @@ fn arguments_that_lead_nowhere_are_refused() {
     let output = folders.render(&["--endpoint", "anthropic=https://llm.example.com"]);
     assert_refused(&output, &["--endpoint anthropic", "no such ProviderKey"]);
     let output = folders.render(&["--endpoint", "openai"]);
-    assert_refused(&output, &["--endpoint", "'=' and a URL"]);
+    assert_refused(
+        &output,
+        &["--endpoint", "'=' and an http:// or https:// URL"],
+    );
     let empty = Folders::new();
     assert_refused(&empty.render(&[]), &["the folder has no AnyrayGateway"]);
     let gone = render(&empty.root.path().join("gone"), &empty.out(), &[]);

@@ -28,7 +28,7 @@ use crate::validation;
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Changed", type_ = "date", json_path = ".status.secretChangedAt"),
-    printcolumn(name = "Gateways", type_ = "string", json_path = ".status.gateways[*].name", priority = 1),
+    printcolumn(name = "Gateways", type_ = "string", json_path = ".status.gatewaySummary"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = (validation::PROVIDER_KEY_NAME.rule, validation::PROVIDER_KEY_NAME.message),
 )]
@@ -115,6 +115,9 @@ pub struct ProviderKeyStatus {
     /// When the operator first used this version of the Secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_changed_at: Option<Time>,
+    /// How many of the gateways that select this key run with it, for people: `2/2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway_summary: Option<String>,
     /// The gateways that use this key, at most 32, in the order of their names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]

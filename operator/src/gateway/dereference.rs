@@ -31,7 +31,8 @@ pub const LOOK_FOR_FOREIGN_AGAIN: Duration = Duration::from_secs(15);
 /// How soon to look again whether the cluster has cleared up after an earlier gateway.
 pub const LOOK_FOR_LEFTOVER_AGAIN: Duration = Duration::from_secs(1);
 
-/// Reads everything that a gateway names. That something is missing is no error.
+/// Reads everything that a gateway names, unless something is in its way. That something is
+/// missing is no error.
 ///
 /// # Errors
 /// [`CallError`].
@@ -39,19 +40,18 @@ pub async fn dereference(
     gateway: &AnyrayGateway,
     context: &Context,
 ) -> Result<References, CallError> {
+    let mut references = References::default();
+    look_in_the_way(gateway, &context.cluster, &mut references).await?;
+    if !(references.foreign.is_empty() && references.leftover.is_empty()) {
+        return Ok(references);
+    }
     let namespace = gateway.namespace().unwrap_or_default();
-    let mut keys = Vec::new();
     for key in context.stores.provider_keys_in(&namespace) {
         if selects(gateway, &key) && key.meta().deletion_timestamp.is_none() {
             let material = provider_key::dereference::dereference(&context.cluster, &key).await?;
-            keys.push((key, material));
+            references.keys.push((key, material));
         }
     }
-    let mut references = References {
-        keys,
-        ..References::default()
-    };
-    look_in_the_way(gateway, &context.cluster, &mut references).await?;
     Ok(references)
 }
 

@@ -4,6 +4,8 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
+use crate::metadata::CONTAINER;
+
 /// What a pod said of the configuration that it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
@@ -47,7 +49,11 @@ impl PodState {
         }
         let container = status
             .and_then(|status| status.container_statuses.as_ref())
-            .and_then(|containers| containers.first());
+            .and_then(|containers| {
+                containers
+                    .iter()
+                    .find(|container| container.name == CONTAINER)
+            });
         let restarts = container.map_or(0, |container| container.restart_count);
         Some(Self {
             name: pod.name_any(),

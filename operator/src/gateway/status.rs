@@ -47,6 +47,8 @@ pub struct Observed {
     pub children: Children,
     /// The pods.
     pub pods: Vec<PodState>,
+    /// Hash of the configuration, where this pass has handed it over.
+    pub hash: Option<String>,
 }
 
 /// The new status of a gateway.
@@ -63,12 +65,7 @@ pub fn status(
         Outcome::Failed(validated, _) | Outcome::Applied(validated) => Some(validated),
     };
     let rollout = Rollout::of(gateway, observed.children.deployment.as_ref());
-    let hash = match outcome {
-        Outcome::Applied(validated) => Some(validated.files.hash.clone()),
-        Outcome::Failed(..) | Outcome::Refused(_) | Outcome::Waiting(_) => {
-            previous.config_hash.clone()
-        }
-    };
+    let hash = observed.hash.clone().or(previous.config_hash.clone());
     let programmed = hash
         .as_deref()
         .map_or(0, |hash| programmed::count(hash, &observed.pods, &previous));
@@ -193,7 +190,13 @@ fn resolved(validated: &ValidatedGateway<'_>) -> Finding {
         let message = match validated.selected {
             0 => "no ProviderKey is selected: callers need a provider's credential of their own"
                 .to_owned(),
-            count => format!("every one of {count} ProviderKeys was found with what it names"),
+            count if validated.suspended.is_empty() => {
+                format!("every one of {count} ProviderKeys was found with what it names")
+            }
+            count => format!(
+                "{count} ProviderKeys, of which these are suspended: {}",
+                validated.suspended.join(", ")
+            ),
         };
         return Finding::yes(ConditionType::ResolvedRefs, Reason::ResolvedRefs, message);
     };
@@ -244,6 +247,7 @@ fn ready(
 struct Rollout<'a> {
     wanted: i32,
     replicas: i32,
+    updated: i32,
     ready: i32,
     is_complete: bool,
     /// What the Deployment says of its newest generation, once it has seen it.
@@ -268,6 +272,9 @@ impl<'a> Rollout<'a> {
         Self {
             wanted,
             replicas: status.and_then(|status| status.replicas).unwrap_or(0),
+            updated: status
+                .and_then(|status| status.updated_replicas)
+                .unwrap_or(0),
             ready: status.and_then(|status| status.ready_replicas).unwrap_or(0),
             is_complete,
             current,
@@ -280,9 +287,14 @@ impl<'a> Rollout<'a> {
             let message = "spec.replicas is 0: nothing serves";
             return Finding::no(TYPE, Reason::ScaledToZero, message);
         }
-        let serving = format!("{} of {} pods serve", self.ready, self.wanted);
         if self.is_complete {
-            return Finding::yes(TYPE, Reason::Available, serving);
+            let message = format!("{} of {} pods serve", self.ready, self.wanted);
+            return Finding::yes(TYPE, Reason::Available, message);
+        }
+        let mut serving = format!("{} of {} pods serve", self.ready, self.wanted);
+        if self.updated < self.replicas {
+            let newest = format!("{} of {}", self.updated, self.replicas);
+            serving = format!("{serving}; {newest} are of the newest version");
         }
         if let Some(message) = self.condition("Progressing", "False") {
             let message = [&serving, message, &troubles(pods)]

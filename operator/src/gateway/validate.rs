@@ -48,6 +48,8 @@ pub struct ValidatedGateway<'a> {
     pub usable: Vec<UsableKey>,
     /// References that lead nowhere, for `ResolvedRefs`.
     pub unresolved: Vec<Fault>,
+    /// Names of the keys that are suspended.
+    pub suspended: Vec<String>,
     /// How many ProviderKeys are selected.
     pub selected: usize,
     /// The routing rules in force whose key is usable, as patterns.
@@ -80,6 +82,10 @@ pub fn validate<'a>(
     let (usable, unusable) = sort_out(&references.keys, &egress);
     let missing = missing_keys(&base, &usable, &unusable);
     let unresolved = unresolved(&unusable, &missing);
+    let suspended = unusable
+        .iter()
+        .filter(|key| key.fault.reason == Reason::Suspended);
+    let suspended = suspended.map(|key| key.name.clone()).collect();
     let models = base.routing.models.iter();
     let models = models
         .filter(|rule| usable.iter().any(|key| key.name == rule.provider_key))
@@ -89,6 +95,7 @@ pub fn validate<'a>(
     Ok(ValidatedGateway {
         gateway,
         files,
+        suspended,
         selected: references.keys.len(),
         usable,
         unresolved,

@@ -13,17 +13,30 @@ use crate::conditions::{self, Finding, Truth};
 /// Most gateways that a status names.
 const MAX_GATEWAYS: usize = 32;
 
-/// The new status of a ProviderKey. `gateways` are those that select it and want pods.
+/// Who uses a key.
+#[derive(Clone, Debug, Default)]
+pub struct Usage {
+    /// The gateways that select it and want pods, without those below.
+    pub gateways: Vec<UsedBy>,
+    /// Why gateways that select it cannot use it, each with the gateway's name.
+    pub refused: Vec<String>,
+}
+
+/// The new status of a ProviderKey.
 pub fn status(
     key: &ProviderKey,
     checked: &Result<UsableKey, UnusableKey>,
-    mut gateways: Vec<UsedBy>,
+    usage: Usage,
     now: Timestamp,
 ) -> ProviderKeyStatus {
     let previous = key.status.clone().unwrap_or_default();
+    let Usage {
+        mut gateways,
+        refused,
+    } = usage;
     gateways.sort_by(|a, b| a.name.cmp(&b.name));
     let findings = match checked {
-        Ok(_) => usable(&gateways),
+        Ok(_) => usable(&gateways, &refused),
         Err(key) => unusable(&key.fault),
     };
     let used = checked.as_ref().ok().and_then(|key| key.version.clone());
@@ -33,6 +46,8 @@ pub fn status(
     } else {
         (previous.secret_version, previous.secret_changed_at)
     };
+    let programmed = gateways.iter().filter(|gateway| gateway.programmed).count();
+    let summary = format!("{programmed}/{}", gateways.len() + refused.len());
     gateways.truncate(MAX_GATEWAYS);
     ProviderKeyStatus {
         observed_generation: key.metadata.generation,
@@ -44,12 +59,13 @@ pub fn status(
         ),
         secret_version: version,
         secret_changed_at: changed_at,
+        gateway_summary: Some(summary),
         gateways,
     }
 }
 
-fn usable(gateways: &[UsedBy]) -> Vec<Finding> {
-    let programmed = programmed(gateways);
+fn usable(gateways: &[UsedBy], refused: &[String]) -> Vec<Finding> {
+    let programmed = programmed(gateways, refused);
     let ready = match programmed.reason {
         Reason::NotUsed => Finding::yes(
             ConditionType::Ready,
@@ -70,19 +86,21 @@ fn usable(gateways: &[UsedBy]) -> Vec<Finding> {
             "everything that the spec names was found",
         ),
     ];
-    if programmed.reason == Reason::ConfigPending {
-        findings.push(
-            programmed
-                .about(ConditionType::Reconciling)
-                .with(Truth::True),
-        );
-    }
+    let abnormal = match programmed.reason {
+        Reason::ConfigPending => Some(ConditionType::Reconciling),
+        Reason::EndpointNotAllowed => Some(ConditionType::Stalled),
+        _ => None,
+    };
+    findings.extend(abnormal.map(|type_| programmed.about(type_).with(Truth::True)));
     findings.extend([programmed, ready]);
     findings
 }
 
-fn programmed(gateways: &[UsedBy]) -> Finding {
+fn programmed(gateways: &[UsedBy], refused: &[String]) -> Finding {
     const TYPE: ConditionType = ConditionType::Programmed;
+    if !refused.is_empty() {
+        return Finding::no(TYPE, Reason::EndpointNotAllowed, refused.join("; "));
+    }
     if gateways.is_empty() {
         return Finding::no(
             TYPE,

@@ -7,6 +7,12 @@ use anyray_wire::gateway_config::{Endpoint, api_key, egress::EgressRule, endpoin
 use kube::ResourceExt as _;
 use secrecy::{ExposeSecret as _, SecretSlice};
 
+/// Longest API key. One that is longer would take the room of the gateway's other keys.
+const MAX_KEY_BYTES: usize = 16 << 10;
+
+/// Largest CA bundle, for the same reason.
+const MAX_CA_BUNDLE_BYTES: usize = 128 << 10;
+
 /// What a ProviderKey names, as it was found; nothing found is no error here.
 #[derive(Clone, Debug, Default)]
 pub struct Material {
@@ -128,6 +134,10 @@ fn credential(
 
 fn check_api_key(value: &SecretSlice<u8>, secret: &str, entry: &str) -> Result<(), Fault> {
     let (reason, what) = match api_key::check(value.expose_secret()) {
+        Ok(key) if key.len() > MAX_KEY_BYTES => (
+            Reason::InvalidKey,
+            "is longer than any API key, which has at most 16 KiB",
+        ),
         Ok(_) => return Ok(()),
         Err(api_key::ApiKeyError::Empty) => (Reason::EmptyKey, "is empty"),
         Err(api_key::ApiKeyError::Malformed) => (
@@ -164,6 +174,16 @@ fn checked_endpoint(
         allow_insecure: wanted.allow_insecure,
         ca_bundle: ca_bundle.transpose()?.cloned(),
     };
+    if endpoint
+        .ca_bundle
+        .as_ref()
+        .is_some_and(|pem| pem.len() > MAX_CA_BUNDLE_BYTES)
+    {
+        return Err(Fault::new(
+            Reason::InvalidCaBundle,
+            "the certificates of spec.endpoint.caBundleRef take more than 128 KiB: keep those that this endpoint needs",
+        ));
+    }
     match endpoint::check(&endpoint, egress) {
         Ok(_) => Ok(Some(endpoint)),
         Err(error) if error.field == "caBundle" => Err(Fault::new(

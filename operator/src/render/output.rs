@@ -67,9 +67,7 @@ fn link_names(out: &Path, names: &[&str]) -> io::Result<()> {
     for entry in fs::read_dir(out)? {
         let entry = entry?;
         let name = entry.file_name();
-        let is_gone = !name.as_encoded_bytes().starts_with(b"..")
-            && !names.iter().any(|known| name == *known);
-        if is_gone {
+        if is_ours(&entry) && !names.iter().any(|known| name == *known) {
             fs::remove_file(entry.path())?;
         }
     }
@@ -82,14 +80,28 @@ fn link_names(out: &Path, names: &[&str]) -> io::Result<()> {
     Ok(())
 }
 
-/// A folder that this command has not made may hold what must not be lost.
+/// Whether an entry is a link that this command has made.
+fn is_ours(entry: &fs::DirEntry) -> bool {
+    let expected = Path::new(DATA).join(entry.file_name());
+    fs::read_link(entry.path()).is_ok_and(|link| link == expected)
+}
+
+/// A folder with anything that this command has not made is somebody else's.
 fn refuse_foreign(out: &Path) -> io::Result<()> {
-    let Ok(mut entries) = fs::read_dir(out) else {
+    let Ok(entries) = fs::read_dir(out) else {
         return Ok(());
     };
-    if entries.next().is_none() || fs::read_link(out.join(DATA)).is_ok() {
-        return Ok(());
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.as_encoded_bytes().starts_with(b"..") || is_ours(&entry) {
+            continue;
+        }
+        let message = format!(
+            "it has {}, which this command has not written: name an empty folder",
+            name.display()
+        );
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
     }
-    let message = "it has files that this command has not written: name an empty folder";
-    Err(io::Error::new(io::ErrorKind::AlreadyExists, message))
+    Ok(())
 }

@@ -141,7 +141,7 @@ fn spread(spec: &AnyrayGatewaySpec, gateway: &str) -> Vec<TopologySpreadConstrai
 fn container(spec: &AnyrayGatewaySpec, defaults: &Defaults) -> Container {
     let drain_ms = i64::from(spec.drain.drain_seconds) * 1000;
     Container {
-        name: "gateway".to_owned(),
+        name: metadata::CONTAINER.to_owned(),
         image: Some(image(&spec.image, defaults)),
         image_pull_policy: Some(pull_policy(&spec.image, defaults)),
         ports: Some(vec![port("http", 8787), port("ops", 8789)]),

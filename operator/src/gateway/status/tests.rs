@@ -224,6 +224,7 @@ fn observed(deployment: Option<Deployment>, pods: &[Pod], hash: &str) -> Observe
             .zip(names)
             .map(|(pod, name)| pod.state(name, hash))
             .collect(),
+        hash: Some(hash.to_owned()),
     }
 }
 
@@ -388,12 +389,12 @@ fn a_message_says_how_many_pods_serve_and_what_keeps_the_others() {
     let status = applied_status(Keys::Usable, 2, Rollout::ReplicaFailure, &[Pod::Unready]);
     assert_eq!(
         message(&status, ConditionType::Available),
-        "1 of 2 pods serve; exceeded quota; pod main-1: ImagePullBackOff: not found"
+        "1 of 2 pods serve; 0 of 1 are of the newest version; exceeded quota; pod main-1: ImagePullBackOff: not found"
     );
     let status = applied_status(Keys::Usable, 2, Rollout::DeadlineExceeded, &[Pod::Unready]);
     assert_eq!(
         message(&status, ConditionType::Ready),
-        "1 of 2 pods serve; has timed out progressing.; pod main-1: ImagePullBackOff: not found"
+        "1 of 2 pods serve; 0 of 1 are of the newest version; has timed out progressing.; pod main-1: ImagePullBackOff: not found"
     );
     let counts = (status.ready_replicas, status.replica_summary.as_deref());
     assert_eq!(counts, (Some(1), Some("1/2")));

@@ -44,12 +44,15 @@ fn unusable_key(reason: Reason) -> Result<UsableKey, UnusableKey> {
     })
 }
 
-fn used_by(gateways: &[(&str, bool)]) -> Vec<UsedBy> {
+fn used_by(gateways: &[(&str, bool)]) -> Usage {
     let gateways = gateways.iter().map(|&(name, programmed)| UsedBy {
         name: name.to_owned(),
         programmed,
     });
-    gateways.collect()
+    Usage {
+        gateways: gateways.collect(),
+        refused: Vec::new(),
+    }
 }
 
 fn first_status(
@@ -162,7 +165,7 @@ fn the_version_that_was_used_last_stays_while_the_key_cannot_be_used() {
     let before = first_status(&usable_key("1"), &[]);
     let key = provider_key(Some(before.clone()));
     for reason in [Reason::EmptyKey, Reason::Suspended] {
-        let after = status(&key, &unusable_key(reason), Vec::new(), at(2));
+        let after = status(&key, &unusable_key(reason), Usage::default(), at(2));
         assert_eq!(after.secret_version, before.secret_version);
         assert_eq!(after.secret_changed_at, before.secret_changed_at);
     }
@@ -236,4 +239,24 @@ fn check_conditions(status: &ProviderKeyStatus) {
     ];
     let count = states.iter().filter(|&&state| state).count();
     assert!(count <= 1, "{text:?}");
+}
+
+#[test]
+fn a_gateway_that_does_not_allow_the_address_is_named_with_the_reason() {
+    let mut usage = used_by(&[("a", true)]);
+    usage
+        .refused
+        .push("gateway b: spec.endpoint.url: is a private address".to_owned());
+    let status = status(&provider_key(None), &usable_key("1"), usage, at(1));
+    assert_eq!(
+        summary(&status),
+        [
+            "Accepted=True/Accepted",
+            "Programmed=False/EndpointNotAllowed",
+            "Ready=False/EndpointNotAllowed",
+            "ResolvedRefs=True/ResolvedRefs",
+            "Stalled=True/EndpointNotAllowed",
+        ]
+    );
+    assert_eq!(status.gateway_summary.as_deref(), Some("1/2"));
 }
