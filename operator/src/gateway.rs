@@ -130,10 +130,11 @@ async fn conclude(
         hash: hash.cloned(),
     };
     let status = status::status(gateway, outcome, &observed, Timestamp::now());
-    if matches!(outcome, Outcome::Applied(_)) {
-        let programmed = conditions::is_true(&status.conditions, ConditionType::Programmed);
-        context.push.set_programmed(&key, programmed);
-    }
+    let programmed = conditions::is_true(&status.conditions, ConditionType::Programmed);
+    let is_applied = matches!(outcome, Outcome::Applied(_));
+    context
+        .push
+        .set_programmed(&key, is_applied.then_some(programmed));
     report(gateway, status, context).await
 }
 

@@ -51,7 +51,8 @@ struct Target {
     hash: String,
     /// Version of each key in that configuration, by ProviderKey.
     keys: BTreeMap<String, String>,
-    is_programmed: bool,
+    /// Absent until the first pass over the gateway has ended.
+    is_programmed: Option<bool>,
     /// By [`PodState::life`].
     pods: HashMap<String, Pod>,
 }
@@ -111,7 +112,7 @@ impl Push {
         let target = targets.entry(gateway.clone()).or_default();
         if target.hash != hash {
             hash.clone_into(&mut target.hash);
-            target.is_programmed = false;
+            target.is_programmed = target.is_programmed.map(|_| false);
             target
                 .pods
                 .values_mut()
@@ -138,10 +139,11 @@ impl Push {
         pods
     }
 
-    /// Notes whether all ready pods of a gateway run what they should.
-    pub fn set_programmed(&self, gateway: &ObjectKey, is_programmed: bool) {
+    /// Notes at the end of a pass whether all ready pods of a gateway run what they should. A pass
+    /// that cannot tell leaves what is known.
+    pub fn set_programmed(&self, gateway: &ObjectKey, is_programmed: Option<bool>) {
         if let Some(target) = self.targets().get_mut(gateway) {
-            target.is_programmed = is_programmed;
+            target.is_programmed = is_programmed.or(target.is_programmed).or(Some(false));
         }
     }
 
@@ -151,7 +153,7 @@ impl Push {
         let targets = self.targets();
         let target = targets.get(gateway)?;
         let runs = target.keys.get(key).map(String::as_str) == version && version.is_some();
-        Some(runs && target.is_programmed)
+        Some(runs && target.is_programmed?)
     }
 
     /// Forgets a gateway that is gone.
