@@ -17,7 +17,10 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::metadata::{MANAGER, SYNC_ANNOTATION};
+use crate::{
+    conditions,
+    metadata::{MANAGER, SYNC_ANNOTATION},
+};
 
 /// Longest wait for the API server. kube itself sets no limit on an answer.
 const CALL_LIMIT: Duration = Duration::from_secs(15);
@@ -225,6 +228,26 @@ impl Cluster {
         Ok(())
     }
 
+    /// Writes an object's status, and publishes what its conditions say otherwise than before.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn report<K>(
+        &self,
+        object: &K,
+        status: &impl Serialize,
+        [before, after]: [&Vec<Condition>; 2],
+    ) -> Result<(), CallError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        self.apply_status::<K>(&ObjectKey::of(object), status)
+            .await?;
+        let news = conditions::transitions(before, after);
+        self.publish(&object.object_ref(&()), &news).await;
+        Ok(())
+    }
+
     /// Touches a pod, so that its kubelet looks for new files at once.
     ///
     /// # Errors
@@ -245,7 +268,7 @@ impl Cluster {
 
     /// Publishes an event for each condition, and logs it. One that cannot be published is only
     /// logged: the status says the same.
-    pub async fn publish(&self, object: &ObjectReference, conditions: &[&Condition]) {
+    async fn publish(&self, object: &ObjectReference, conditions: &[&Condition]) {
         let kind = object.kind.as_deref().unwrap_or_default();
         let namespace = object.namespace.as_deref().unwrap_or_default();
         let name = object.name.as_deref().unwrap_or_default();

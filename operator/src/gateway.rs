@@ -16,7 +16,7 @@ use anyray_crds::{
 };
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::jiff::Timestamp;
-use kube::{Resource as _, runtime::controller::Action};
+use kube::{Resource as _, core::error_boundary::InvalidObject, runtime::controller::Action};
 use serde_json::json;
 
 use crate::{
@@ -204,45 +204,24 @@ async fn report(
     status: AnyrayGatewayStatus,
     context: &Context,
 ) -> Result<(), CallError> {
-    let key = ObjectKey::of(gateway);
     let previous = gateway.status.clone().unwrap_or_default();
     if status == previous {
         return Ok(());
     }
-    context
-        .cluster
-        .apply_status::<AnyrayGateway>(&key, &status)
-        .await?;
-    let news = conditions::transitions(&previous.conditions, &status.conditions);
-    context
-        .cluster
-        .publish(&gateway.object_ref(&()), &news)
-        .await;
-    Ok(())
+    let conditions = [&previous.conditions, &status.conditions];
+    context.cluster.report(gateway, &status, conditions).await
 }
 
 /// An object that this operator cannot read keeps its pods and gets told why.
 async fn report_unreadable(
     key: &ObjectKey,
-    unreadable: &kube::core::error_boundary::InvalidObject,
+    unreadable: &InvalidObject,
     context: &Context,
 ) -> Result<Action, CallError> {
     context.push.take_over(key, Vec::new());
-    let fault = Fault::new(
-        Reason::Unreadable,
-        format!("the stored object does not fit this operator's schema: {unreadable}"),
-    );
-    let generation = unreadable.metadata.generation;
-    let findings = status::refused(&fault);
-    // A time of its own would make each pass a change, and each change a pass.
-    let since = unreadable
-        .metadata
-        .creation_timestamp
-        .as_ref()
-        .map_or(Timestamp::UNIX_EPOCH, |time| time.0);
     let status = AnyrayGatewayStatus {
-        observed_generation: generation,
-        conditions: conditions::merge(&[], &findings, generation, since),
+        observed_generation: unreadable.metadata.generation,
+        conditions: status::unreadable(unreadable),
         ..AnyrayGatewayStatus::default()
     };
     context

@@ -3,6 +3,7 @@
 //! Read `gateway.rs` first: a pass over a gateway is a list of steps, and so is its folder.
 
 pub mod cli;
+pub mod error_text;
 pub mod run;
 
 pub mod gateway;

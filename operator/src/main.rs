@@ -8,6 +8,7 @@ use std::{
 
 use anyray_operator::{
     cli::{Command, Options},
+    error_text::with_causes,
     render, run, telemetry,
 };
 use clap::Parser as _;
@@ -42,15 +43,6 @@ fn main() -> ExitCode {
 
 /// Tells the error with its causes on standard error, if anyone reads it.
 fn fail(status: u8, error: &dyn Error) -> ExitCode {
-    let mut text = format!("anyray-operator: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.ends_with(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "anyray-operator: {}", with_causes(error));
     ExitCode::from(status)
 }

@@ -13,14 +13,16 @@ use anyray_crds::{
 };
 use anyray_wire::gateway_config::egress::EgressRule;
 use k8s_openapi::jiff::Timestamp;
-use kube::{Resource as _, ResourceExt as _, runtime::controller::Action};
+use kube::{
+    Resource as _, ResourceExt as _, core::error_boundary::InvalidObject,
+    runtime::controller::Action,
+};
 
 use crate::{
     cluster::{CallError, ObjectKey},
-    conditions,
     context::Context,
     controller::{self, Pass, Passes},
-    gateway::{config, dereference::selects, status::refused},
+    gateway::{self, config, dereference::selects},
     scope::Guarded,
 };
 use status::Usage;
@@ -129,34 +131,18 @@ async fn report(
     if *status == previous {
         return Ok(());
     }
-    context
-        .cluster
-        .apply_status::<ProviderKey>(&ObjectKey::of(key), status)
-        .await?;
-    let news = conditions::transitions(&previous.conditions, &status.conditions);
-    context.cluster.publish(&key.object_ref(&()), &news).await;
-    Ok(())
+    let conditions = [&previous.conditions, &status.conditions];
+    context.cluster.report(key, status, conditions).await
 }
 
 async fn report_unreadable(
     key: &ObjectKey,
-    unreadable: &kube::core::error_boundary::InvalidObject,
+    unreadable: &InvalidObject,
     context: &Context,
 ) -> Result<Action, CallError> {
-    let fault = Fault::new(
-        Reason::Unreadable,
-        format!("the stored object does not fit this operator's schema: {unreadable}"),
-    );
-    let generation = unreadable.metadata.generation;
-    // A time of its own would make each pass a change, and each change a pass.
-    let since = unreadable
-        .metadata
-        .creation_timestamp
-        .as_ref()
-        .map_or(Timestamp::UNIX_EPOCH, |time| time.0);
     let status = ProviderKeyStatus {
-        observed_generation: generation,
-        conditions: conditions::merge(&[], &refused(&fault), generation, since),
+        observed_generation: unreadable.metadata.generation,
+        conditions: gateway::status::unreadable(unreadable),
         ..ProviderKeyStatus::default()
     };
     context

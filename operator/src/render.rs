@@ -18,6 +18,7 @@ use kube::ResourceExt as _;
 
 use crate::{
     cli::RenderOptions,
+    error_text::with_causes,
     gateway::{
         build::{self, Defaults, Resources},
         dereference::selects,
@@ -252,16 +253,6 @@ fn dereference(gateway: &AnyrayGateway, manifests: &Manifests) -> References {
         keys: keys.collect(),
         ..References::default()
     }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// Tells a person something on standard error, if anyone reads it.

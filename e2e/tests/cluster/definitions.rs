@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     faults::{BODY_LIMIT, OPERATOR, RETURN_LIMIT},
-    operator::{READY_LIMIT, SYSTEM, gateway, provider_key, secret},
+    operator::{READY_LIMIT, SYSTEM, gateway, provider_key},
     trial::{Context, Entry, exclusive},
 };
 
@@ -74,14 +74,7 @@ async fn with_unreadable(context: &Context) -> Result<()> {
     // The API server takes over a definition after a moment.
     let taken = async || context.apply(&bad).await.ok();
     wait::until("the unreadable objects to be taken", READY_LIMIT, taken).await?;
-    context
-        .apply(&[
-            secret("key", "sk-0"),
-            provider_key("openai", "key", json!({})),
-            gateway("g", json!({})),
-        ])
-        .await?;
-    context.wait_for("anyraygateway/g", "Ready").await?;
+    context.start_gateway("sk-0", json!({})).await?;
     context.wait_for("providerkey/openai", "Ready").await?;
     for (bad, value) in [
         ("anyraygateway/bad", "Someday"),

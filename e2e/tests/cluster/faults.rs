@@ -20,7 +20,7 @@ use tokio::time::sleep;
 
 use crate::{
     http,
-    operator::{READY_LIMIT, SYSTEM, gateway, provider_key, secret},
+    operator::{READY_LIMIT, SYSTEM, gateway, secret},
     trial::{Context, Entry, exclusive},
 };
 
@@ -68,16 +68,8 @@ pub(crate) fn trials() -> Vec<Entry> {
 
 /// The echo provider and a gateway `g` with one pod and one key.
 async fn start(context: &Context) -> Result<()> {
-    context.operator().await?;
     context.start_echo().await?;
-    context
-        .apply(&[
-            secret("key", "sk-0"),
-            provider_key("openai", "key", json!({})),
-            gateway("g", json!({})),
-        ])
-        .await?;
-    context.wait_for("anyraygateway/g", "Ready").await?;
+    context.start_gateway("sk-0", json!({})).await?;
     context.wait_for_answer("g").await
 }
 

@@ -50,15 +50,9 @@ pub(crate) fn trials() -> Vec<Entry> {
 
 /// A gateway `g` with one pod and one key.
 async fn start(context: &Context) -> Result<()> {
-    context.operator().await?;
     context
-        .apply(&[
-            secret("key", "sk-first"),
-            provider_key("openai", "key", json!({})),
-            gateway("g", json!({ "drain": { "preStopSeconds": 0 } })),
-        ])
-        .await?;
-    context.wait_for("anyraygateway/g", "Ready").await
+        .start_gateway("sk-first", json!({ "drain": { "preStopSeconds": 0 } }))
+        .await
 }
 
 async fn repairs(context: Context) -> Result<()> {

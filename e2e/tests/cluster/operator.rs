@@ -178,6 +178,19 @@ impl Context {
         Ok(serde_json::from_str(&text)?)
     }
 
+    /// Starts a gateway `g` with one pod and the key `openai` from the Secret `key`, and what
+    /// `spec` adds.
+    pub(crate) async fn start_gateway(&self, key: &str, spec: Value) -> Result<()> {
+        self.operator().await?;
+        self.apply(&[
+            secret("key", key),
+            provider_key("openai", "key", json!({})),
+            gateway("g", spec),
+        ])
+        .await?;
+        self.wait_for("anyraygateway/g", "Ready").await
+    }
+
     /// Applies the manifests of the echo provider, from the quickstart, and waits until it serves.
     pub(crate) async fn start_echo(&self) -> Result<()> {
         self.apply_file("examples/quickstart/echo.yaml").await?;

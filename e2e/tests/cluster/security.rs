@@ -42,15 +42,7 @@ pub(crate) fn trials() -> Vec<Entry> {
 
 /// A gateway `g` with one pod and one key.
 async fn start(context: &Context) -> Result<()> {
-    context.operator().await?;
-    context
-        .apply(&[
-            secret("key", "sk-first"),
-            provider_key("openai", "key", json!({})),
-            gateway("g", json!({})),
-        ])
-        .await?;
-    context.wait_for("anyraygateway/g", "Ready").await
+    context.start_gateway("sk-first", json!({})).await
 }
 
 async fn has_no_rights(context: Context) -> Result<()> {

@@ -8,8 +8,9 @@ use k8s_openapi::api::{
     apps::v1::{Deployment, DeploymentStatus},
     core::v1::Service,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
-use kube::ResourceExt as _;
+use kube::{ResourceExt as _, core::error_boundary::InvalidObject};
 
 use super::{pods::PodState, programmed, validate::ValidatedGateway};
 use crate::{
@@ -127,6 +128,19 @@ pub fn refused(fault: &Fault) -> Vec<Finding> {
         Finding::yes(ConditionType::Stalled, fault.reason, &fault.message),
         accepted,
     ]
+}
+
+/// What is said of an object that does not fit its type: of it, only the metadata is known.
+pub fn unreadable(object: &InvalidObject) -> Vec<Condition> {
+    let message = format!("the stored object does not fit this operator's schema: {object}");
+    let findings = refused(&Fault::new(Reason::Unreadable, message));
+    let metadata = &object.metadata;
+    // A time of its own would make each pass a change, and each change a pass.
+    let since = metadata
+        .creation_timestamp
+        .as_ref()
+        .map_or(Timestamp::UNIX_EPOCH, |time| time.0);
+    conditions::merge(&[], &findings, metadata.generation, since)
 }
 
 /// It goes on by itself, once what it waits for has come.
