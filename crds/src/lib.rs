@@ -2,6 +2,8 @@
 //!
 //! What the operator does with them is in the crate `anyray-operator`.
 
+pub mod access;
+#[cfg(feature = "admission")]
 pub mod admission;
 pub mod conditions;
 pub mod schema;

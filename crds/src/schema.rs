@@ -4,17 +4,22 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt as _;
 use serde_json::{Value, json};
 
-use crate::v1alpha1::{AnyrayGateway, ProviderKey};
+use crate::v1alpha1::{AnyrayGateway, ClientKey, Invite, ProviderKey};
 
 /// Every kind of the group, in the order of their names.
 ///
 /// # Panics
 /// Never: the definitions are constants, and a test makes them all.
 pub fn all() -> Vec<CustomResourceDefinition> {
-    [AnyrayGateway::crd(), ProviderKey::crd()]
-        .iter()
-        .map(finish)
-        .collect()
+    [
+        AnyrayGateway::crd(),
+        ClientKey::crd(),
+        Invite::crd(),
+        ProviderKey::crd(),
+    ]
+    .iter()
+    .map(finish)
+    .collect()
 }
 
 /// The OpenAPI schema of a kind's version `v1alpha1`.

@@ -83,4 +83,40 @@ rules! {
     TIMEOUTS_RANGE =
         "[self.connect, self.firstByte, self.idle, self.requestBody, self.ping].all(d, duration(d) >= duration('1ms') && duration(d) <= duration('24h')) && (!has(self.total) || (duration(self.total) >= duration('1ms') && duration(self.total) <= duration('24h')))",
         "each time limit must be between 1ms and 24h";
+    /// An invite's name becomes that of a Secret.
+    INVITE_NAME =
+        "size(self.metadata.name) <= 63",
+        "metadata.name must have at most 63 characters";
+    /// What an invite says is what was promised.
+    INVITE_IMMUTABLE =
+        "self.gatewayRef == oldSelf.gatewayRef && self.user == oldSelf.user && self.key == oldSelf.key && has(self.team) == has(oldSelf.team) && (!has(self.team) || self.team == oldSelf.team) && has(self.ttl) == has(oldSelf.ttl) && (!has(self.ttl) || self.ttl == oldSelf.ttl) && has(self.expiresAt) == has(oldSelf.expiresAt) && (!has(self.expiresAt) || self.expiresAt == oldSelf.expiresAt) && has(self.codeHash) == has(oldSelf.codeHash) && (!has(self.codeHash) || self.codeHash == oldSelf.codeHash) && has(self.secretName) == has(oldSelf.secretName) && (!has(self.secretName) || self.secretName == oldSelf.secretName)",
+        "only revoked can be changed: delete the Invite and create another one, or change the ClientKey that it was redeemed for";
+    /// A code has one end.
+    INVITE_LIFE =
+        "(!has(self.ttl) || (duration(self.ttl) >= duration('1m') && duration(self.ttl) <= duration('720h'))) && !(has(self.ttl) && has(self.expiresAt))",
+        "ttl must be between 1m and 720h, and only one of ttl and expiresAt can be set";
+    /// Who brings a code needs no Secret for it.
+    INVITE_CODE =
+        "!has(self.codeHash) || !has(self.secretName)",
+        "secretName has no effect beside codeHash: only a code that the operator makes goes into a Secret";
+    /// A code is redeemed once.
+    REDEMPTION_ONCE =
+        "!has(oldSelf.status) || !has(oldSelf.status.redemption) || (has(self.status) && has(self.status.redemption) && self.status.redemption == oldSelf.status.redemption)",
+        "status.redemption is written once and cannot be changed";
+    /// What was revoked stays so.
+    REVOKED_FOR_GOOD =
+        "!oldSelf.revoked || self.revoked",
+        "revoked cannot be taken back: create another object";
+    /// A key lives for a while.
+    KEY_LIFE =
+        "duration(self) >= duration('1m') && duration(self) <= duration('87600h')",
+        "must be between 1m and 87600h";
+    /// Another caller is another key.
+    CLIENT_KEY_IMMUTABLE =
+        "self.gatewayRef == oldSelf.gatewayRef && self.user == oldSelf.user && has(self.team) == has(oldSelf.team) && (!has(self.team) || self.team == oldSelf.team) && has(self.key) == has(oldSelf.key) && (!has(self.key) || self.key == oldSelf.key) && has(self.secretName) == has(oldSelf.secretName) && (!has(self.secretName) || self.secretName == oldSelf.secretName) && has(self.serviceAccount) == has(oldSelf.serviceAccount) && (!has(self.serviceAccount) || self.serviceAccount == oldSelf.serviceAccount) && has(self.invite) == has(oldSelf.invite) && (!has(self.invite) || self.invite == oldSelf.invite)",
+        "gatewayRef, user, team, key, secretName, serviceAccount and invite cannot be changed: create another ClientKey and delete this one";
+    /// A caller is known by one thing.
+    CLIENT_KEY_SOURCE =
+        "(has(self.key) ? 1 : 0) + (has(self.secretName) ? 1 : 0) + (has(self.serviceAccount) ? 1 : 0) == 1",
+        "exactly one of key, secretName and serviceAccount must be set";
 }

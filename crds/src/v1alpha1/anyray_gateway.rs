@@ -14,7 +14,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use data_plane::{Auth, Egress, Limits, Observability, Providers, Routing, Timeouts};
+use data_plane::{Admin, Auth, Egress, Limits, Observability, Providers, Routing, Timeouts};
 use pods::{Drain, Image, PodTemplate};
 use service::Service;
 
@@ -48,8 +48,12 @@ use crate::validation;
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [validation::AUTH_OPEN]))]
 pub struct AnyrayGatewaySpec {
-    /// Who may call.
+    /// Who may call. Default: holders of a client key.
+    #[serde(default)]
     pub auth: Auth,
+    /// The API for invites and client keys.
+    #[serde(default)]
+    pub admin: Admin,
     /// Which ProviderKeys the gateway uses. Default: all of its namespace.
     #[serde(default)]
     pub providers: Providers,

@@ -1,8 +1,14 @@
 //! Anyray's own vocabulary on the wire: header names and credential markers.
 //!
-//! Admin and connect bodies join here once invites exist.
+//! Bodies of the admin and connect API are in [`admin`] and [`connect`], keys and codes themselves
+//! in [`credential`].
 
+pub mod admin;
+pub mod connect;
+pub mod credential;
 pub mod headers;
+
+use credential::{CLIENT_KEY_PREFIX, INVITE_CODE_PREFIX};
 
 /// What clients send as API key when the gateway alone holds the provider's key.
 ///
@@ -12,7 +18,7 @@ pub const PLACEHOLDER_KEY: &str = "anyray-placeholder";
 /// Prefixes of credentials that are ours: personal client keys and invite codes.
 ///
 /// A value that begins with one of them never goes to a provider.
-pub const OWN_KEY_PREFIXES: [&str; 2] = ["ark_", "ari_"];
+pub const OWN_KEY_PREFIXES: [&str; 2] = [CLIENT_KEY_PREFIX, INVITE_CODE_PREFIX];
 
 /// Whether a credential is meant for the gateway and so must never reach a provider.
 ///

@@ -69,6 +69,9 @@ pub struct GatewayConfig {
     pub schema_version: u32,
     /// Who may call. Required: there is no default that suits everyone.
     pub auth: Auth,
+    /// The API for invites and client keys. Default: `/admin` is not served.
+    #[serde(default)]
+    pub admin: Option<Admin>,
     /// The provider credentials that the gateway holds, and where each one goes.
     ///
     /// The first key of a provider that has a credential is that provider's default.
@@ -102,15 +105,37 @@ pub struct GatewayConfig {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Auth {
-    /// Whether a client key is demanded of every caller.
+    /// Whether a client key is demanded of every caller. Default: Required.
+    #[serde(default)]
     pub client_keys: ClientKeys,
+    /// Lets callers use their own seat at a provider, by `x-anyray-auth-mode: passthrough`.
+    /// Default: false.
+    #[serde(default)]
+    pub subscription_passthrough: bool,
 }
 
 /// Whether callers need a client key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum ClientKeys {
-    /// Every caller is served: for a network that only trusted callers can reach.
+    /// Only callers with a known client key are served.
+    #[default]
+    Required,
+    /// Callers without a client key are served, too; a wrong one is refused wherever the gateway
+    /// has a store of client keys to ask.
     Optional,
+}
+
+/// The API for invites and client keys.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Admin {
+    /// The file that holds the admin token. After a change the token of before is good for 15
+    /// minutes more.
+    pub credential: Credential,
+    /// Host by which `/admin` may be called from outside, in lower case and without a port.
+    /// Names inside a cluster, private addresses and `localhost` do without. Default: none.
+    #[serde(default)]
+    pub host: Option<String>,
 }
 
 /// One provider credential.
@@ -194,6 +219,21 @@ pub struct Egress {
     /// Networks that are allowed although private, for example `10.1.0.0/16`. Default: none.
     #[serde(default)]
     pub allowed_networks: Vec<String>,
+    /// Further hosts that callers may name in `x-anyray-custom-host`; only their own credentials go
+    /// there. Default: none.
+    #[serde(default)]
+    pub custom_hosts: Vec<CustomHost>,
+}
+
+/// A host that callers may name.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CustomHost {
+    /// Name of the host in lower case, with a port unless that is 443: `llm.example.com:8443`.
+    pub host: String,
+    /// PEM certificates to trust instead of the built-in roots. Default: the built-in roots.
+    #[serde(default)]
+    pub ca_bundle: Option<String>,
 }
 
 /// Bounds on what the gateway takes in at once.

@@ -7,26 +7,79 @@ use kube::core::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::validation;
+use crate::{v1alpha1::reference::ConfigMapKeyRef, validation};
 
-/// Who may call.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+/// Who may call. A change reaches running pods within seconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Auth {
-    /// Whether callers need a client key. Only `Optional` exists so far: everyone who can reach
-    /// the gateway is served. There is no default, so that nobody opens a gateway unawares.
+    /// Whether callers need a client key. Default: Required.
     pub client_keys: ClientKeys,
     /// Confirms that a gateway without client keys may be reached from outside the cluster.
     /// Default: false.
-    #[serde(default)]
     pub acknowledge_open: bool,
+    /// Lets callers use their own seat at a provider: with `x-anyray-auth-mode: passthrough` their
+    /// token goes on to the provider's own hosts, or to those of `egress.customHosts`, and their
+    /// client key travels in `x-anyray-api-key`. Default: false.
+    pub subscription_passthrough: bool,
 }
 
 /// Whether callers need a client key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum ClientKeys {
-    /// Every caller is served.
+    /// Only callers with a ClientKey of this gateway are served.
+    #[default]
+    Required,
+    /// Callers without a client key are served, too; a wrong one is still refused.
     Optional,
+}
+
+/// The API for invites and client keys.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Admin {
+    /// Whether `/admin` answers. Default: true.
+    pub enabled: bool,
+    /// The entry of a Secret that holds the admin token: 16 to 256 printable characters. After a
+    /// change the token of before is good for 15 minutes more. Default: the operator makes a token
+    /// in the Secret NAME-admin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_secret_ref: Option<AdminTokenRef>,
+    /// Host by which `/admin` may be called from outside the cluster. Inside, any name of the
+    /// Service and `localhost` do. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")
+    )]
+    pub host: Option<String>,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            token_secret_ref: None,
+            host: None,
+        }
+    }
+}
+
+/// The entry of a Secret that holds an admin token.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AdminTokenRef {
+    /// Name of the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Entry of the Secret's `data`. Default: `token`.
+    #[serde(default = "default_token_entry")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    pub key: String,
+}
+
+fn default_token_entry() -> String {
+    "token".to_owned()
 }
 
 /// Which ProviderKeys a gateway uses.
@@ -75,6 +128,29 @@ pub struct Egress {
     #[schemars(length(max = 64), inner(length(max = 64)))]
     #[schemars(extend("x-kubernetes-validations" = [validation::NETWORKS]))]
     pub allowed_networks: Vec<String>,
+    /// Further hosts that callers may name in `x-anyray-custom-host`, to which only their own
+    /// credentials go, never yours. Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub custom_hosts: Vec<CustomHost>,
+}
+
+/// A host that callers may name.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomHost {
+    /// Name of the host, in lower case, with a port unless that is 443: `llm.example.com:8443`.
+    /// No address and no pattern.
+    #[schemars(
+        length(min = 1, max = 259),
+        regex(
+            pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\.[a-z]([-a-z0-9]*[a-z0-9])?(:[1-9][0-9]{0,4})?$"
+        )
+    )]
+    pub host: String,
+    /// PEM certificates that are trusted instead of the public ones. Default: the public ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_bundle_ref: Option<ConfigMapKeyRef>,
 }
 
 /// Bounds per pod that keep it alive under load. A change reaches running pods within seconds.
@@ -108,7 +184,7 @@ impl Default for Limits {
 }
 
 /// A duration as Kubernetes writes it; what is not one would fail in a rule, without a good word.
-const DURATION: &str = r"^-?([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+$";
+pub(crate) const DURATION: &str = r"^-?([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+$";
 
 /// How long a gateway waits, as durations such as `500ms`, `90s` or `1h30m`. A change reaches
 /// running pods within seconds.

@@ -13,6 +13,15 @@ pub const PROVIDER: HeaderName = HeaderName::from_static("x-anyray-provider");
 /// Request: the caller's gateway credential where `authorization` carries a provider's own token.
 pub const API_KEY: HeaderName = HeaderName::from_static("x-anyray-api-key");
 
+/// Request: `passthrough` sends the caller's own provider token on instead of the gateway's key.
+pub const AUTH_MODE: HeaderName = HeaderName::from_static("x-anyray-auth-mode");
+
+/// Request: base URL to use instead of the provider's, for callers' own tokens only.
+pub const CUSTOM_HOST: HeaderName = HeaderName::from_static("x-anyray-custom-host");
+
+/// Request: who calls and what for, as a flat JSON object of strings, at most 4 KiB.
+pub const METADATA: HeaderName = HeaderName::from_static("x-anyray-metadata");
+
 /// Response: the gateway's own id of the request, on every answer but those of the probes.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-anyray-request-id");
 
