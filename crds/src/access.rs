@@ -3,6 +3,7 @@
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::{Resource as _, ResourceExt as _};
+use serde::{Deserialize, Serialize};
 
 use crate::v1alpha1::{
     ClientKey, Invite,
@@ -58,9 +59,24 @@ pub fn client_key_state(
     invite: Option<&Invite>,
     now: Timestamp,
 ) -> ClientKeyState {
+    let origin = key.spec.invite.as_ref();
+    let is_locked_out = origin.is_some_and(|origin| {
+        let same = invite.filter(|invite| {
+            invite.name_any() == origin.name && code_hash(invite) == Some(origin.code_hash.as_str())
+        });
+        locks_out(same.map(invite_fate), origin.deletion_policy)
+    });
+    if is_locked_out {
+        ClientKeyState::Revoked
+    } else {
+        own_state(key, now)
+    }
+}
+
+/// Where a key stands, whatever became of the invite that it came from.
+pub fn own_state(key: &ClientKey, now: Timestamp) -> ClientKeyState {
     let spec = &key.spec;
-    let is_deleted = key.meta().deletion_timestamp.is_some();
-    if spec.revoked || is_deleted || is_locked_out(key, invite) {
+    if spec.revoked || key.meta().deletion_timestamp.is_some() {
         ClientKeyState::Revoked
     } else if spec.expires_at.as_ref().is_some_and(|end| end.0 <= now) {
         ClientKeyState::Expired
@@ -73,18 +89,34 @@ pub fn client_key_state(
     }
 }
 
-/// Whether the invite that a key came from has been revoked or deleted.
-fn is_locked_out(key: &ClientKey, invite: Option<&Invite>) -> bool {
-    let Some(origin) = &key.spec.invite else {
-        return false;
-    };
-    let same = invite.filter(|invite| {
-        invite.name_any() == origin.name && code_hash(invite) == Some(origin.code_hash.as_str())
-    });
-    match same {
-        Some(invite) if invite.spec.revoked => true,
-        Some(invite) if invite.meta().deletion_timestamp.is_none() => false,
-        Some(_) | None => origin.deletion_policy == DeletionPolicy::Revoke,
+/// What became of an invite, as far as its key is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub enum InviteFate {
+    /// It is there.
+    Live,
+    /// It is being deleted.
+    Deleted,
+    /// It was taken out of use.
+    Revoked,
+}
+
+/// What became of an invite.
+pub fn invite_fate(invite: &Invite) -> InviteFate {
+    if invite.spec.revoked {
+        InviteFate::Revoked
+    } else if invite.meta().deletion_timestamp.is_some() {
+        InviteFate::Deleted
+    } else {
+        InviteFate::Live
+    }
+}
+
+/// Whether a key is out of use because of its invite: the one of the same name and code, or none.
+pub fn locks_out(invite: Option<InviteFate>, policy: DeletionPolicy) -> bool {
+    match invite {
+        Some(InviteFate::Live) => false,
+        Some(InviteFate::Revoked) => true,
+        Some(InviteFate::Deleted) | None => policy == DeletionPolicy::Revoke,
     }
 }
 

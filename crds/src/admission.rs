@@ -72,8 +72,11 @@ fn drop_nulls(schema: &Value, object: &Value) -> Value {
 
 fn check_schema(schema: &Value, object: &Value) -> Result<(), Refusal> {
     let strict = closed(schema, true);
-    let validator =
-        jsonschema::validator_for(&strict).map_err(|error| Refusal(vec![error.to_string()]))?;
+    // Times are strings of a format, which a validator leaves alone unless it is told.
+    let validator = jsonschema::options()
+        .should_validate_formats(true)
+        .build(&strict)
+        .map_err(|error| Refusal(vec![error.to_string()]))?;
     let faults: Vec<String> = validator
         .iter_errors(object)
         // The value is not quoted: it may be long, or a key in the wrong place.

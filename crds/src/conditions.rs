@@ -9,6 +9,8 @@ pub enum ConditionType {
     Accepted,
     /// Every object that the spec names was found and is usable.
     ResolvedRefs,
+    /// There is a code to redeem, or a key.
+    Issued,
     /// Every ready pod runs the configuration that this spec asks for.
     Programmed,
     /// As many pods as wanted serve, all of the newest version.
@@ -27,6 +29,7 @@ impl ConditionType {
         match self {
             Self::Accepted => "Accepted",
             Self::ResolvedRefs => "ResolvedRefs",
+            Self::Issued => "Issued",
             Self::Programmed => "Programmed",
             Self::Available => "Available",
             Self::Ready => "Ready",
@@ -64,6 +67,10 @@ reasons! {
     Accepted,
     /// Everything that the spec names was found.
     ResolvedRefs,
+    /// There is a code to redeem, or a key.
+    Issued,
+    /// The code was exchanged for a `ClientKey`.
+    Redeemed,
     /// Every ready pod runs the configuration.
     Programmed,
     /// As many pods as wanted serve.
@@ -88,7 +95,8 @@ reasons! {
     KeyMissing,
     /// The entry of the Secret is empty.
     EmptyKey,
-    /// The entry of the Secret is not an API key: one line of printable ASCII.
+    /// The entry of the Secret is not an API key: one line of printable ASCII; or no admin token:
+    /// 16 to 256 printable characters without spaces.
     InvalidKey,
     /// A ConfigMap with certificates does not exist or has no such entry.
     CaBundleNotFound,
@@ -100,8 +108,14 @@ reasons! {
     ProviderKeyNotFound,
     /// None of the ProviderKeys of the gateway can be used.
     NoUsableProviderKey,
-    /// The ProviderKey is suspended by its spec.
+    /// The gateway that the spec names does not exist.
+    GatewayNotFound,
+    /// The ProviderKey or `ClientKey` is suspended by its spec.
     Suspended,
+    /// The time of the code or key is over.
+    Expired,
+    /// The code or key was taken out of use for good, or its Invite was.
+    Revoked,
     /// No gateway selects the ProviderKey.
     NotUsed,
     /// A pod runs another configuration so far.

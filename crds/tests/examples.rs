@@ -9,7 +9,7 @@ use std::{
 
 use anyray_crds::{
     admission, schema,
-    v1alpha1::{AnyrayGateway, ProviderKey},
+    v1alpha1::{AnyrayGateway, ClientKey, Invite, ProviderKey},
 };
 use serde_json::Value;
 
@@ -63,4 +63,14 @@ fn gateways_of_the_examples_are_accepted_and_read() {
 #[test]
 fn provider_keys_of_the_examples_are_accepted_and_read() {
     check::<ProviderKey>("ProviderKey");
+}
+
+#[test]
+fn invites_of_the_examples_are_accepted_and_read() {
+    check::<Invite>("Invite");
+}
+
+#[test]
+fn client_keys_of_the_examples_are_accepted_and_read() {
+    check::<ClientKey>("ClientKey");
 }

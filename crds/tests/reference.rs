@@ -38,11 +38,12 @@ const EMBEDDED: [(&str, &str); 6] = [
 ];
 
 /// Every type of condition; a new one does not compile before it is here.
-fn condition_types() -> [ConditionType; 7] {
+fn condition_types() -> [ConditionType; 8] {
     use ConditionType as Type;
     let known = |type_| match type_ {
         Type::Accepted
         | Type::ResolvedRefs
+        | Type::Issued
         | Type::Programmed
         | Type::Available
         | Type::Ready
@@ -52,6 +53,7 @@ fn condition_types() -> [ConditionType; 7] {
     [
         Type::Accepted,
         Type::ResolvedRefs,
+        Type::Issued,
         Type::Programmed,
         Type::Available,
         Type::Ready,
@@ -62,9 +64,11 @@ fn condition_types() -> [ConditionType; 7] {
 }
 
 /// What is as it should be needs no advice.
-const GOOD: [Reason; 5] = [
+const GOOD: [Reason; 7] = [
     Reason::Accepted,
     Reason::ResolvedRefs,
+    Reason::Issued,
+    Reason::Redeemed,
     Reason::Programmed,
     Reason::Available,
     Reason::Ready,
@@ -201,7 +205,9 @@ fn kind(crd: &CustomResourceDefinition) -> String {
     let _ = write!(text, "### Rules of {}\n\n", names.kind);
     text.push_str("| Where | Refused with |\n|---|---|\n");
     for (path, message) in rules("", &root) {
-        let path = if path.is_empty() { "metadata" } else { &path };
+        // A rule of the whole object begins with the field that it is about.
+        let begin = message.split('.').next().unwrap_or_default();
+        let path = if path.is_empty() { begin } else { &path };
         let _ = writeln!(text, "| `{path}` | {} |", escape(&message));
     }
     let _ = write!(text, "\n### Columns of {}\n\n", names.kind);

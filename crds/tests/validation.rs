@@ -4,7 +4,8 @@
 //! holds the text of the first line. With a `NAME.from.yaml`, both are changes of that object.
 //! A NAME begins with that of the rule it is about, up to a dot, if it is about one; the others
 //! are about the schema. An end-to-end test sends the same files to a real API server, by
-//! server-side apply: on create, that server overlooks more nulls.
+//! server-side apply: on create, that server overlooks more nulls. Changes are whole updates, to
+//! the status where the fixture before has one: applied, a field that is left out stays.
 
 #![cfg(test)]
 
@@ -17,7 +18,7 @@ use std::{
 use anyray_crds::{
     admission::{self, Refusal},
     schema,
-    v1alpha1::{AnyrayGateway, ProviderKey},
+    v1alpha1::{AnyrayGateway, ClientKey, Invite, ProviderKey},
     validation,
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -108,6 +109,8 @@ fn crd_of(object: &Value) -> CustomResourceDefinition {
 fn read(object: &Value) -> Result<(), serde_json::Error> {
     match object.get("kind").and_then(Value::as_str) {
         Some("AnyrayGateway") => serde_json::from_value::<AnyrayGateway>(object.clone()).map(drop),
+        Some("Invite") => serde_json::from_value::<Invite>(object.clone()).map(drop),
+        Some("ClientKey") => serde_json::from_value::<ClientKey>(object.clone()).map(drop),
         _ => serde_json::from_value::<ProviderKey>(object.clone()).map(drop),
     }
 }
@@ -219,11 +222,14 @@ fn defaults_are_those_of_the_documentation() {
         "apiVersion": "anyray.ai/v1alpha1",
         "kind": "AnyrayGateway",
         "metadata": { "name": "fixture" },
-        "spec": { "auth": { "clientKeys": "Optional" } },
+        "spec": {},
     });
     let complete = admission::admit(&crd_of(&minimal), &minimal).expect("accepted");
     let expected: BTreeMap<&str, Value> = [
+        ("/spec/auth/clientKeys", json!("Required")),
         ("/spec/auth/acknowledgeOpen", json!(false)),
+        ("/spec/auth/subscriptionPassthrough", json!(false)),
+        ("/spec/admin/enabled", json!(true)),
         ("/spec/replicas", json!(2)),
         ("/spec/drain/terminationGracePeriodSeconds", json!(120)),
         ("/spec/limits/maxBodyBytes", json!(64 << 20)),

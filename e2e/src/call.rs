@@ -216,6 +216,38 @@ impl Dialect {
         Ok(message.to_owned())
     }
 
+    /// The machine-readable code of the gateway's own error.
+    ///
+    /// # Errors
+    ///
+    /// It is none in this dialect.
+    pub fn read_code(self, answer: &Answer) -> Result<String> {
+        let body = answer.json()?;
+        let code = match self {
+            Self::Chat | Self::Responses => body.pointer("/error/code"),
+            Self::Messages => body.pointer("/error/details/error_code"),
+        };
+        let code = code.and_then(Value::as_str);
+        Ok(code
+            .with_context(|| format!("no code in {body}"))?
+            .to_owned())
+    }
+
+    /// Checks that an answer is a refusal with this status and code that no client tries again;
+    /// returns its text.
+    ///
+    /// # Errors
+    ///
+    /// It is not.
+    pub fn check_refusal(self, answer: &Answer, status: u16, code: &str) -> Result<String> {
+        let message = self.check_error(answer, status)?;
+        let found = self.read_code(answer)?;
+        ensure!(found == code, "{found} is not {code}: {message}");
+        let retry = answer.head.values("x-should-retry");
+        ensure!(retry == ["false"], "{code}: x-should-retry is {retry:?}");
+        Ok(message)
+    }
+
     /// Checks that an answer is the gateway's own error with this status; returns its text.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ pub const ANTHROPIC_KEY: &str = "sk-ant-provider-0123456789";
 pub struct Config {
     keys: Vec<Value>,
     more: Map<String, Value>,
+    files: Vec<(String, String)>,
 }
 
 impl Config {
@@ -31,6 +32,7 @@ impl Config {
         Self {
             keys,
             more: Map::new(),
+            files: Vec::new(),
         }
     }
 
@@ -46,6 +48,7 @@ impl Config {
         Self {
             keys,
             more: Map::new(),
+            files: Vec::new(),
         }
     }
 
@@ -56,7 +59,14 @@ impl Config {
         self
     }
 
-    /// Writes `gateway.json` and the key files.
+    /// Adds a further file, such as the one that holds the admin token.
+    #[must_use]
+    pub fn with_file(mut self, name: &str, content: &str) -> Self {
+        self.files.push((name.to_owned(), content.to_owned()));
+        self
+    }
+
+    /// Writes `gateway.json`, the key files and all others.
     ///
     /// # Errors
     ///
@@ -66,6 +76,9 @@ impl Config {
         fs::create_dir_all(&keys).context("create the directory of keys")?;
         fs::write(keys.join("openai"), OPENAI_KEY).context("write a key")?;
         fs::write(keys.join("anthropic"), ANTHROPIC_KEY).context("write a key")?;
+        for (name, content) in &self.files {
+            fs::write(directory.join(name), content).context("write a file")?;
+        }
         let text = serde_json::to_string_pretty(&self.to_json())?;
         fs::write(directory.join("gateway.json"), text).context("write gateway.json")
     }

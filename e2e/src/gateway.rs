@@ -4,6 +4,7 @@
 //! it, waits for it and keeps what it logs.
 
 use std::{
+    fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{ExitStatus, Output, Stdio},
@@ -12,6 +13,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use nix::unistd::Uid;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
@@ -72,7 +74,38 @@ impl Gateway {
     ///
     /// As for [`Self::start`].
     pub async fn start_in(config_dir: TempDir, env: &[(&str, &str)]) -> Result<Self> {
-        let mut child = spawn(find_binary().await?, config_dir.path(), ANY_PORT, env)?;
+        let program = Command::new(find_binary().await?);
+        Self::start_program(program, config_dir, env).await
+    }
+
+    /// Like [`Self::start_in`], with a table of hosts of its own in place of `/etc/hosts`: names
+    /// that no resolver of this machine knows lead where the test says, without any other process
+    /// seeing it. Returns the path of the table, which may be overwritten while the gateway runs.
+    ///
+    /// The gateway runs in a mount namespace of its own, for which a caller that is not root gets
+    /// a user namespace, too.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::start`].
+    pub async fn start_with_hosts(
+        config_dir: TempDir,
+        hosts: &str,
+        env: &[(&str, &str)],
+    ) -> Result<(Self, PathBuf)> {
+        let table = config_dir.path().join("hosts");
+        fs::write(&table, hosts).context("write the table of hosts")?;
+        let program = with_hosts(find_binary().await?, &table);
+        let gateway = Self::start_program(program, config_dir, env).await?;
+        Ok((gateway, table))
+    }
+
+    async fn start_program(
+        program: Command,
+        config_dir: TempDir,
+        env: &[(&str, &str)],
+    ) -> Result<Self> {
+        let mut child = spawn(program, config_dir.path(), ANY_PORT, env)?;
         let (mut diagnostics, mut access_log) = (Lines::default(), Lines::default());
         diagnostics.follow(child.stderr.take());
         access_log.follow(child.stdout.take());
@@ -100,7 +133,8 @@ impl Gateway {
     pub async fn run_to_end(config_dir: &Path) -> Result<Output> {
         let taken = TcpListener::bind("127.0.0.1:0").await?;
         let listen = taken.local_addr()?.to_string();
-        let child = spawn(find_binary().await?, config_dir, &listen, &[])?;
+        let program = Command::new(find_binary().await?);
+        let child = spawn(program, config_dir, &listen, &[])?;
         Ok(wait::at_most("the gateway to end", START_LIMIT, child.wait_with_output()).await??)
     }
 
@@ -212,8 +246,27 @@ impl Lines {
     }
 }
 
-fn spawn(binary: &Path, config_dir: &Path, listen: &str, env: &[(&str, &str)]) -> Result<Child> {
-    Command::new(binary)
+/// The program with another file in place of `/etc/hosts`; each step becomes the next one, so that
+/// the process is the gateway in the end.
+fn with_hosts(binary: &Path, table: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    command.arg("--mount");
+    if !Uid::effective().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    let steps = r#"mount --bind "$1" /etc/hosts && shift && exec "$@""#;
+    command.args(["sh", "-c", steps, "sh"]);
+    command.arg(table).arg(binary);
+    command
+}
+
+fn spawn(
+    mut program: Command,
+    config_dir: &Path,
+    listen: &str,
+    env: &[(&str, &str)],
+) -> Result<Child> {
+    program
         .arg("--config-dir")
         .arg(config_dir)
         .args([
@@ -231,7 +284,7 @@ fn spawn(binary: &Path, config_dir: &Path, listen: &str, env: &[(&str, &str)]) -
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .with_context(|| format!("start {}", binary.display()))
+        .with_context(|| format!("start {program:?}"))
 }
 
 async fn wait_until_bound(child: &mut Child, lines: &Lines) -> Result<(SocketAddr, SocketAddr)> {

@@ -6,6 +6,7 @@
 //! fakes are a crate of their own, `anyray-fakes`.
 
 pub mod call;
+pub mod client_keys;
 pub mod clients;
 pub mod cluster;
 pub mod config;

@@ -6,10 +6,12 @@ use anyhow::{Context, Result, ensure};
 use anyray_fakes::FakeProvider;
 
 use crate::{
+    client_keys::{KeyFolder, demand_keys},
     clients::{Client, Finished},
     config::{ANTHROPIC_KEY, Config, OPENAI_KEY},
     ends::{CALLER_KEY, Ends},
     gateway::Gateway,
+    stand::start_gateway,
     tap::Tap,
     wait,
 };
@@ -51,7 +53,20 @@ impl Rig {
             .await
             .context("start the fake provider")?;
         let config = change(Config::for_provider(&fake.url()));
-        Self::join(fake, &config).await
+        Self::join(fake, &config, &[]).await
+    }
+
+    /// Like [`Self::start`], with a gateway that demands client keys, which are in this folder.
+    ///
+    /// # Errors
+    ///
+    /// One of them did not start.
+    pub async fn start_with_keys(folder: &KeyFolder) -> Result<Self> {
+        let fake = FakeProvider::start()
+            .await
+            .context("start the fake provider")?;
+        let config = demand_keys(Config::for_provider(&fake.url()));
+        Self::join(fake, &config, &[folder.variable()]).await
     }
 
     /// Starts all three, with a provider that speaks TLS and has a private CA.
@@ -65,11 +80,11 @@ impl Rig {
             .context("start the fake provider")?;
         let ca_pem = fake.ca_pem().context("the fake has no certificate")?;
         let config = Config::for_tls_provider(&fake.url(), ca_pem);
-        Self::join(fake, &config).await
+        Self::join(fake, &config, &[]).await
     }
 
-    async fn join(fake: FakeProvider, config: &Config) -> Result<Self> {
-        let gateway = Gateway::start(config).await.context("start the gateway")?;
+    async fn join(fake: FakeProvider, config: &Config, env: &[(&str, &str)]) -> Result<Self> {
+        let gateway = start_gateway(config, env).await?;
         let tap = Tap::start(gateway.address())
             .await
             .context("start the tap")?;

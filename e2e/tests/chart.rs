@@ -87,8 +87,8 @@ fn definitions_come_and_stay_as_asked() {
             .map(|object| object["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep")
             .collect()
     };
-    assert_eq!(kept(&render(&[])), [true, true]);
-    assert_eq!(kept(&render(&["--set", "crds.keep=false"])), [false, false]);
+    assert_eq!(kept(&render(&[])), [true; 4]);
+    assert_eq!(kept(&render(&["--set", "crds.keep=false"])), [false; 4]);
     assert!(kept(&render(&["--set", "crds.enabled=false"])).is_empty());
 }
 

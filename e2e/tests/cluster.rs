@@ -7,6 +7,8 @@
     reason = "a field that a JSON value does not have reads as null"
 )]
 
+#[path = "cluster/access.rs"]
+mod access;
 #[path = "cluster/definitions.rs"]
 mod definitions;
 #[path = "cluster/faults.rs"]
@@ -99,6 +101,7 @@ fn all() -> Vec<Entry> {
         quickstart::trials(),
         life::trials(),
         rotation::trials(),
+        access::trials(),
         refusals::trials(),
         security::trials(),
         faults::trials(),

@@ -24,6 +24,12 @@ pub struct Line<'a> {
     /// Name of the provider key; absent where the caller brought its own credential.
     #[serde(rename = "provider.key", skip_serializing_if = "Option::is_none")]
     pub provider_key: Option<&'a str>,
+    /// Id of the client key, or the name of its `ClientKey`; absent where none was needed.
+    #[serde(rename = "client.key", skip_serializing_if = "Option::is_none")]
+    pub client_key: Option<&'a str>,
+    /// Team that the request is attributed to.
+    #[serde(rename = "client.team", skip_serializing_if = "Option::is_none")]
+    pub team: Option<&'a str>,
     /// Model that was asked for, if it looks like a model's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<&'a str>,

@@ -1,4 +1,5 @@
-//! The front door on port 8787: probes that need no credential, and everything else.
+//! The front door on port 8787: probes that need no credential, the admin and connect API, and
+//! everything else.
 
 use std::sync::Arc;
 
@@ -13,12 +14,20 @@ use http::StatusCode;
 
 use crate::{pipeline, state::Worker};
 
+mod admin;
+mod admin_client_keys;
+mod admin_invites;
+mod answer;
+mod connect;
+
 /// The routes of one worker. The table of inference paths is in `inbound`.
 pub fn router(worker: Arc<Worker>) -> Router {
     Router::new()
         .route("/", get(greet))
         .route("/livez", get(async || "ok"))
         .route("/api/hello", any(async || "ok"))
+        .merge(connect::router())
+        .merge(admin::router(&worker))
         .fallback(infer)
         .with_state(worker)
 }

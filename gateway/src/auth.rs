@@ -1,12 +1,14 @@
-//! Credentials that arrive with a request.
+//! Credentials that arrive with a request: which one is ours, which one is the caller's own.
 //!
-//! Which headers carry one, which of them are meant for the gateway, and which one may go on to a
-//! provider. Client keys are checked here once they exist.
+//! Whether ours is good is asked of `access`; [`crate::callers`] does so.
 
-use anyray_wire::anyray::{headers, is_own_credential};
-use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+use anyray_wire::anyray::{
+    credential::{CLIENT_KEY_PREFIX, CredentialDigest, INVITE_CODE_PREFIX, KeyId, read_client_key},
+    headers, is_own_credential,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header::AUTHORIZATION};
 
-use crate::error::GatewayError;
+use crate::{error::GatewayError, service_account};
 
 /// Headers in which callers may send a credential, the ones to prefer upstream first.
 pub const CREDENTIAL_HEADERS: [HeaderName; 5] = [
@@ -26,18 +28,44 @@ pub struct CallerCredential {
     pub value: HeaderValue,
 }
 
-/// The caller's own provider credential, if there is one.
+impl CallerCredential {
+    /// The credential without its scheme.
+    pub fn token(&self) -> &str {
+        without_scheme(self.value.to_str().unwrap_or_default())
+    }
+}
+
+/// What a request says about who sends it.
+#[derive(Debug, Default)]
+pub struct Presented {
+    /// A client key of ours, well formed.
+    pub key: Option<PresentedKey>,
+    /// What may be a token of a `ServiceAccount`: the header and the token.
+    pub token: Option<(HeaderName, Box<str>)>,
+    /// A credential for a provider.
+    pub own: Option<CallerCredential>,
+}
+
+/// A well-formed client key: all that is kept of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PresentedKey {
+    /// Its public part.
+    pub id: KeyId,
+    /// SHA-256 of all of it.
+    pub digest: CredentialDigest,
+}
+
+/// Reads every credential of a request.
 ///
-/// Gateway credentials, the placeholder and empty values are none.
-/// Where several headers carry one, the first of [`CREDENTIAL_HEADERS`] wins, so that exactly one
-/// goes upstream.
+/// Where several headers carry a caller's own, the first of [`CREDENTIAL_HEADERS`] wins, so that
+/// exactly one goes upstream; the placeholder and empty values are none.
 ///
 /// # Errors
-/// [`GatewayError::DuplicateCredential`] where one header came twice.
-pub fn find_caller_credential(
-    headers: &HeaderMap,
-) -> Result<Option<CallerCredential>, GatewayError> {
-    let mut found = None;
+/// [`GatewayError::DuplicateCredential`] where one header came twice,
+/// [`GatewayError::ConflictingCredentials`] where two headers hold different keys of ours,
+/// [`GatewayError::InvalidKey`] or [`GatewayError::InviteCodeAsKey`].
+pub fn read(headers: &HeaderMap) -> Result<Presented, GatewayError> {
+    let mut presented = Presented::default();
     for name in &CREDENTIAL_HEADERS {
         let mut values = headers.get_all(name).iter();
         let Some(value) = values.next() else { continue };
@@ -46,16 +74,64 @@ pub fn find_caller_credential(
                 header: static_name(name),
             });
         }
-        if found.is_none() && *name != headers::API_KEY && !is_for_gateway(value) {
+        if is_for_gateway(value) {
+            presented.take_ours(value)?;
+        } else {
+            presented.take_theirs(name, value);
+        }
+    }
+    Ok(presented)
+}
+
+impl Presented {
+    fn take_ours(&mut self, value: &HeaderValue) -> Result<(), GatewayError> {
+        let Some(text) = find_ours(value) else {
+            return Ok(());
+        };
+        if text.starts_with(INVITE_CODE_PREFIX) {
+            return Err(GatewayError::InviteCodeAsKey);
+        }
+        let id = read_client_key(text).map_err(|fault| GatewayError::InvalidKey { fault })?;
+        let digest = CredentialDigest::of(text);
+        let key = PresentedKey { id, digest };
+        match self.key {
+            Some(other) if other != key => Err(GatewayError::ConflictingCredentials),
+            _ => {
+                self.key = Some(key);
+                Ok(())
+            }
+        }
+    }
+
+    fn take_theirs(&mut self, name: &HeaderName, value: &HeaderValue) {
+        let text = value.to_str().map(without_scheme).unwrap_or_default();
+        if self.token.is_none() && service_account::looks_like_token(text) {
+            self.token = Some((name.clone(), text.into()));
+        }
+        if self.own.is_none() && *name != headers::API_KEY {
             let mut value = value.clone();
             value.set_sensitive(true);
-            found = Some(CallerCredential {
+            self.own = Some(CallerCredential {
                 header: name.clone(),
                 value,
             });
         }
     }
-    Ok(found)
+}
+
+/// Whether a URL carries a credential of ours, where proxies and logs keep it.
+pub fn is_in_url(uri: &Uri) -> bool {
+    let text = uri.path_and_query().map_or("", |both| both.as_str());
+    if !text.contains(['=', '%', '_']) {
+        return false;
+    }
+    let plain = text.replace("%5F", "_").replace("%5f", "_");
+    let mut words = plain.split(|c: char| !is_word(c));
+    words.any(|word| word.starts_with(CLIENT_KEY_PREFIX) || word.starts_with(INVITE_CODE_PREFIX))
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '-'
 }
 
 /// Whether a credential header's value is meant for the gateway alone, or names such a value in
@@ -64,14 +140,28 @@ fn is_for_gateway(value: &HeaderValue) -> bool {
     let Ok(text) = value.to_str() else {
         return true;
     };
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    let mut words = text
-        .split(|c| !is_word(c))
-        .filter(|word| !word.is_empty())
-        .peekable();
+    let mut words = words(text).peekable();
     let scheme = words.next_if(|word| word.eq_ignore_ascii_case("bearer"));
     let is_empty = words.peek().is_none();
     (is_empty && (scheme.is_some() || text.trim().is_empty())) || words.any(is_own_credential)
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c| !is_word(c)).filter(|word| !word.is_empty())
+}
+
+/// The key or code in a value, be it that of a SigV4 signature's access key id.
+fn find_ours(value: &HeaderValue) -> Option<&str> {
+    let is_ours =
+        |word: &&str| word.starts_with(CLIENT_KEY_PREFIX) || word.starts_with(INVITE_CODE_PREFIX);
+    words(value.to_str().ok()?).find(is_ours)
+}
+
+fn without_scheme(text: &str) -> &str {
+    match text.split_once(' ') {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim(),
+        _ => text.trim(),
+    }
 }
 
 /// The name as a text that outlives the request.
@@ -86,87 +176,4 @@ fn static_name(name: &HeaderName) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn find(pairs: &[(&'static str, &str)]) -> Result<Option<(String, String)>, GatewayError> {
-        let mut map = HeaderMap::new();
-        for (name, value) in pairs {
-            map.append(*name, value.parse().expect("header value"));
-        }
-        let found = find_caller_credential(&map)?;
-        Ok(found.map(|c| {
-            (
-                c.header.to_string(),
-                c.value.to_str().expect("text").to_owned(),
-            )
-        }))
-    }
-
-    #[test]
-    fn a_providers_own_key_is_found_in_any_header() {
-        for (name, value) in [
-            ("authorization", "Bearer sk-1"),
-            ("x-api-key", "sk-ant-1"),
-            ("api-key", "azure"),
-            ("x-goog-api-key", "google"),
-        ] {
-            assert_eq!(
-                find(&[(name, value)]),
-                Ok(Some((name.to_owned(), value.to_owned())))
-            );
-        }
-    }
-
-    #[test]
-    fn gateway_credentials_are_no_provider_credentials() {
-        for value in [
-            "Bearer ark_x",
-            "bearer ari_x",
-            "Bearer anyray-placeholder",
-            "Bearer ",
-            "Bearer",
-            "",
-            "Bearer\tark_x",
-            "Basic ark_x",
-            "\"ark_x\"",
-            "Bearer sk-1,Bearer ark_x",
-            "Bearer Bearer ark_x",
-        ] {
-            assert_eq!(find(&[("authorization", value)]), Ok(None), "{value:?}");
-        }
-        assert_eq!(find(&[("x-api-key", "ark_x")]), Ok(None));
-        assert_eq!(find(&[("x-anyray-api-key", "sk-1")]), Ok(None));
-    }
-
-    #[test]
-    fn exactly_one_credential_remains_of_several() {
-        let both = find(&[
-            ("x-api-key", "sk-ant-1"),
-            ("authorization", "Bearer sk-ant-1"),
-        ]);
-        assert_eq!(
-            both,
-            Ok(Some((
-                "authorization".to_owned(),
-                "Bearer sk-ant-1".to_owned()
-            )))
-        );
-        let ours_and_theirs = find(&[("authorization", "Bearer ark_x"), ("x-api-key", "sk-ant-1")]);
-        assert_eq!(
-            ours_and_theirs,
-            Ok(Some(("x-api-key".to_owned(), "sk-ant-1".to_owned())))
-        );
-    }
-
-    #[test]
-    fn the_same_header_twice_is_refused() {
-        let twice = find(&[("x-api-key", "a"), ("x-api-key", "a")]);
-        assert_eq!(
-            twice,
-            Err(GatewayError::DuplicateCredential {
-                header: "x-api-key"
-            })
-        );
-    }
-}
+mod tests;

@@ -20,6 +20,10 @@ use tokio::{
 
 use crate::{error::GatewayError, state::Held};
 
+mod single_model;
+
+use single_model::SingleModel;
+
 /// Up to this size a body is collected before it goes on, so that a later retry can send it again;
 /// a larger one is searched up to here and then streamed.
 const MAX_COLLECTED_BYTES: usize = 1 << 20;
@@ -80,6 +84,8 @@ struct Rest {
     bounds: Bounds,
     idle: Option<Pin<Box<Sleep>>>,
     fault: Fault,
+    /// Watches what streams, where a single model was demanded.
+    single_model: Option<Box<SingleModel>>,
 }
 
 /// A received body and what was read from it.
@@ -117,6 +123,7 @@ pub async fn receive(
         bounds,
         idle: None,
         fault,
+        single_model: None,
     });
     Ok(Received {
         body: UpstreamBody { head, rest },
@@ -220,6 +227,25 @@ impl UpstreamBody {
             .next(&mut rest)
             .and_then(|found| serde_json::from_slice(found.value).ok())
     }
+
+    /// The only `model` that any reader can find in this body, for callers that may use certain
+    /// models only; what is still to be streamed is held to it, too.
+    ///
+    /// To be called before the body is sent.
+    ///
+    /// # Errors
+    /// [`GatewayError::BodyNotPlainJson`], [`GatewayError::DuplicateModel`] or
+    /// [`GatewayError::ModelUnknown`]. The streamed rest fails with one of the first two, which is
+    /// then its [`Fault`].
+    pub fn require_single_model(&mut self, headers: &HeaderMap) -> Result<String, GatewayError> {
+        let mut single_model = SingleModel::new(headers)?;
+        single_model.read(&self.head)?;
+        let model = self.find_model().ok_or(GatewayError::ModelUnknown)?;
+        if let Some(rest) = &mut self.rest {
+            rest.single_model = Some(Box::new(single_model));
+        }
+        Ok(model)
+    }
 }
 
 impl http_body::Body for UpstreamBody {
@@ -284,15 +310,26 @@ impl Rest {
                 Poll::Ready(None)
             }
             Some(Err(_)) => self.fail(GatewayError::ReadBody),
-            Some(Ok(frame)) => {
-                self.seen += frame.data_ref().map_or(0, |data| data.len() as u64);
-                if self.seen > self.bounds.max_bytes {
-                    return self.fail(GatewayError::BodyTooLarge {
-                        limit: self.bounds.max_bytes,
-                    });
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
+            Some(Ok(frame)) => match self.check(&frame) {
+                Ok(()) => Poll::Ready(Some(Ok(frame))),
+                Err(error) => self.fail(error),
+            },
+        }
+    }
+
+    fn check(&mut self, frame: &Frame<Bytes>) -> Result<(), GatewayError> {
+        let Some(data) = frame.data_ref() else {
+            return Ok(());
+        };
+        self.seen += data.len() as u64;
+        if self.seen > self.bounds.max_bytes {
+            return Err(GatewayError::BodyTooLarge {
+                limit: self.bounds.max_bytes,
+            });
+        }
+        match &mut self.single_model {
+            Some(single_model) => single_model.read(data),
+            None => Ok(()),
         }
     }
 
@@ -308,3 +345,6 @@ impl Drop for Rest {
         discard(std::mem::take(&mut self.body));
     }
 }
+
+#[cfg(test)]
+mod tests;

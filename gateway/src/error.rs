@@ -5,10 +5,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyray_wire::{Dialect, error::ErrorDetail};
+use anyray_wire::{Dialect, anyray::credential::CredentialFault, error::ErrorDetail};
 use http::StatusCode;
 
-use crate::provider;
+use crate::{custom_host::CustomHostFault, provider, service_account::TokenFault};
 
 /// Why a request was not served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +38,113 @@ pub enum GatewayError {
         /// Which one.
         header: &'static str,
     },
+    /// A key of ours stands in the URL.
+    #[error(
+        "the URL carries a key, where proxies and logs keep it: send it in the authorization header, and replace the key"
+    )]
+    KeyInUrl,
+    /// Two headers hold different keys of ours.
+    #[error("the request carries two different client keys; send one")]
+    ConflictingCredentials,
+    /// No client key came, and one is needed.
+    #[error(
+        "this gateway needs a client key: send one as authorization: Bearer ark_..., or ask your administrator for an invite"
+    )]
+    KeyMissing,
+    /// What came is no whole client key.
+    #[error("the client key {fault}; copy it whole")]
+    InvalidKey {
+        /// What is wrong with it.
+        fault: CredentialFault,
+    },
+    /// An invite's code came where a key belongs.
+    #[error(
+        "this is the code of an invite, not a key: exchange it for one by anyray-connect --invite"
+    )]
+    InviteCodeAsKey,
+    /// The key is well formed and not known.
+    #[error(
+        "this gateway does not know the client key: it was deleted, or is for another gateway; ask your administrator for an invite"
+    )]
+    KeyUnknown,
+    /// The key, or its invite, was taken out of use.
+    #[error("the client key has been revoked; ask your administrator for an invite")]
+    KeyRevoked,
+    /// The key's time is over.
+    #[error("the client key has expired; ask your administrator for an invite")]
+    KeyExpired,
+    /// The key is out of use for now.
+    #[error("the client key is suspended; ask your administrator")]
+    KeySuspended,
+    /// A `ServiceAccount`'s token is not good.
+    #[error("{fault}")]
+    InvalidToken {
+        /// What is wrong with it.
+        fault: TokenFault,
+    },
+    /// A `ServiceAccount`'s token is good, but no key names the account.
+    #[error(
+        "no ClientKey of this gateway names the ServiceAccount of this token: create one with spec.serviceAccount"
+    )]
+    AccountUnknown,
+    /// Whether the key is known cannot be told at present.
+    #[error("the gateway cannot look the client key up at present; try again shortly")]
+    StoreUnavailable,
+    /// The key may not use the model.
+    #[error(
+        "this client key may not use the model, or the path names none; ask your administrator"
+    )]
+    ModelNotAllowed,
+    /// The key may not use the provider.
+    #[error("this client key may not use provider {provider}; ask your administrator")]
+    ProviderNotAllowed {
+        /// Slug of the provider that was chosen.
+        provider: &'static str,
+    },
+    /// Too many requests with one key.
+    #[error("this client key may send {limit} requests per minute; try again in {wait_seconds} s")]
+    TooManyRequests {
+        /// `requestsPerMinute` of the key.
+        limit: u32,
+        /// When another one is due.
+        wait_seconds: u64,
+    },
+    /// Too many requests at once with one key.
+    #[error("this client key may have {limit} requests open at once; wait for one to end")]
+    TooManyAtOnce {
+        /// `concurrentRequests` of the key.
+        limit: u32,
+    },
+    /// `x-anyray-auth-mode` is none that we know.
+    #[error("x-anyray-auth-mode must be passthrough, or be left out")]
+    UnknownAuthMode,
+    /// The gateway takes no seats.
+    #[error(
+        "this gateway does not pass on callers' own seats; its administrator can set auth.subscriptionPassthrough"
+    )]
+    PassthroughDisabled,
+    /// The caller's own token is missing.
+    #[error(
+        "the request asks to go on with its own token and carries none: send it in the authorization header, and the client key in x-anyray-api-key"
+    )]
+    OwnTokenMissing,
+    /// The caller's own token is another provider's.
+    #[error("the token is not one of provider {provider}, and is not sent there")]
+    TokenOfOtherProvider {
+        /// Slug of the provider that was chosen.
+        provider: &'static str,
+    },
+    /// `x-anyray-custom-host` is no acceptable address.
+    #[error("{fault}")]
+    InvalidCustomHost {
+        /// What is wrong with it.
+        fault: CustomHostFault,
+    },
+    /// `x-anyray-custom-host` names a host that is not allowed.
+    #[error(
+        "x-anyray-custom-host names a host that this gateway does not allow; its administrator can add it to egress.customHosts"
+    )]
+    CustomHostNotAllowed,
     /// `x-anyray-provider` names none that we know.
     #[error(
         "x-anyray-provider names an unknown provider; known are: {}",
@@ -80,6 +187,19 @@ pub enum GatewayError {
         /// `limits.maxBodyBytes`.
         limit: u64,
     },
+    /// A key that is limited to models came with a body that names `model` more than once.
+    #[error("the request body names the model more than once; name it once")]
+    DuplicateModel,
+    /// A key that is limited to models came with a body that names none where it is looked for.
+    #[error(
+        "this key may use certain models only, and the request body names none within its first MiB; put model first"
+    )]
+    ModelUnknown,
+    /// A key that is limited to models came with a body that others may read differently.
+    #[error(
+        "this key may use certain models only, so its request bodies must be plain JSON: content-type application/json, in UTF-8, without comments"
+    )]
+    BodyNotPlainJson,
     /// The caller stopped sending.
     #[error("the request body did not arrive in time; send it again")]
     BodyTimeout,
@@ -165,14 +285,38 @@ impl GatewayError {
         match self {
             Self::UnsafePath
             | Self::DuplicateCredential { .. }
+            | Self::KeyInUrl
+            | Self::ConflictingCredentials
+            | Self::UnknownAuthMode
+            | Self::InvalidCustomHost { .. }
             | Self::UnknownProvider
             | Self::DialectNotSpoken { .. }
+            | Self::DuplicateModel
+            | Self::ModelUnknown
             | Self::ReadBody => StatusCode::BAD_REQUEST,
+            Self::KeyMissing
+            | Self::InvalidKey { .. }
+            | Self::InviteCodeAsKey
+            | Self::KeyUnknown
+            | Self::KeyRevoked
+            | Self::KeyExpired
+            | Self::KeySuspended
+            | Self::InvalidToken { .. }
+            | Self::AccountUnknown
+            | Self::OwnTokenMissing => StatusCode::UNAUTHORIZED,
+            Self::ModelNotAllowed
+            | Self::ProviderNotAllowed { .. }
+            | Self::PassthroughDisabled
+            | Self::TokenOfOtherProvider { .. }
+            | Self::CustomHostNotAllowed => StatusCode::FORBIDDEN,
+            Self::TooManyRequests { .. } | Self::TooManyAtOnce { .. } => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::EncodedBody => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::EncodedBody | Self::BodyNotPlainJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NoProviderKey { .. } | Self::NoCredential { .. } => StatusCode::FAILED_DEPENDENCY,
             Self::WebSocket => StatusCode::UPGRADE_REQUIRED,
             Self::Unreachable { .. }
@@ -180,7 +324,7 @@ impl GatewayError {
             | Self::InvalidAnswer { .. }
             | Self::StreamCut { .. }
             | Self::StreamOverflow { .. } => StatusCode::BAD_GATEWAY,
-            Self::Overloaded | Self::OutOfBodyBudget | Self::Draining => {
+            Self::Overloaded | Self::OutOfBodyBudget | Self::Draining | Self::StoreUnavailable => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::ConnectTimeout { .. }
@@ -198,12 +342,37 @@ impl GatewayError {
             Self::WebSocket => "websocket_not_supported",
             Self::UnsafePath => "unsafe_path",
             Self::DuplicateCredential { .. } => "duplicate_credential",
+            Self::KeyInUrl => "key_in_url",
+            Self::ConflictingCredentials => "conflicting_credentials",
+            Self::KeyMissing => "client_key_missing",
+            Self::InvalidKey { .. } => "client_key_invalid",
+            Self::InviteCodeAsKey => "invite_code_as_key",
+            Self::KeyUnknown => "client_key_unknown",
+            Self::KeyRevoked => "client_key_revoked",
+            Self::KeyExpired => "client_key_expired",
+            Self::KeySuspended => "client_key_suspended",
+            Self::InvalidToken { .. } => "service_account_token_invalid",
+            Self::AccountUnknown => "service_account_unknown",
+            Self::StoreUnavailable => "store_unavailable",
+            Self::ModelNotAllowed => "model_not_allowed",
+            Self::ProviderNotAllowed { .. } => "provider_not_allowed",
+            Self::TooManyRequests { .. } => "rate_limit_exceeded",
+            Self::TooManyAtOnce { .. } => "too_many_concurrent_requests",
+            Self::UnknownAuthMode => "unknown_auth_mode",
+            Self::PassthroughDisabled => "passthrough_disabled",
+            Self::OwnTokenMissing => "own_token_missing",
+            Self::TokenOfOtherProvider { .. } => "token_of_other_provider",
+            Self::InvalidCustomHost { .. } => "custom_host_invalid",
+            Self::CustomHostNotAllowed => "custom_host_not_allowed",
             Self::UnknownProvider => "unknown_provider",
             Self::DialectNotSpoken { .. } => "dialect_not_spoken",
             Self::NoProviderKey { .. } => "provider_key_missing",
             Self::NoCredential { .. } => "provider_credential_missing",
             Self::EncodedBody => "encoded_body",
             Self::BodyTooLarge { .. } => "body_too_large",
+            Self::DuplicateModel => "duplicate_model",
+            Self::ModelUnknown => "model_not_found_in_body",
+            Self::BodyNotPlainJson => "body_not_plain_json",
             Self::BodyTimeout => "body_timeout",
             Self::ReadBody => "body_unreadable",
             Self::Overloaded => "overloaded",
@@ -225,6 +394,17 @@ impl GatewayError {
     pub fn is_retryable(&self) -> bool {
         self.status().is_server_error() && !matches!(self, Self::EgressRefused { .. })
             || *self == Self::BodyTimeout
+            || self.status() == StatusCode::TOO_MANY_REQUESTS
+    }
+
+    /// For how many seconds a caller should wait before another try, for `retry-after`.
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooManyRequests { wait_seconds, .. } => Some(*wait_seconds),
+            Self::TooManyAtOnce { .. } => Some(1),
+            _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => Some(1),
+            _ => None,
+        }
     }
 
     /// Hands the error to `write` in the shape that bodies and stream ends are made from.

@@ -1,31 +1,42 @@
 //! The data plane: an OpenAI- and Anthropic-compatible gateway that passes bytes through.
 //!
 //! In reading order: [`pipeline`] is a request's way; [`inbound`], [`auth`], [`routing`] and
-//! [`outbound`] decide, purely; [`body`], [`upstream`] and [`stream`] move bytes; [`record`],
+//! [`outbound`] decide, purely; [`callers`], [`access`] and [`store`] know who may call; [`body`], [`upstream`] and [`stream`] move bytes; [`record`],
 //! [`metrics`], [`access_log`] and [`log_buffer`] account; [`config`] holds what is served; [`api`], [`ops`],
 //! [`server`] and [`run`] are the process around it.
 
+pub mod access;
 pub mod access_log;
+pub mod admin_host;
 pub mod api;
 pub mod auth;
 pub mod body;
+pub mod callers;
 pub mod cli;
 pub mod config;
+pub mod custom_host;
 pub mod error;
 pub mod headers;
+pub mod identity;
 pub mod inbound;
+pub mod issuer;
 pub mod log_buffer;
 pub mod meter;
 pub mod metrics;
 pub mod ops;
 pub mod outbound;
+pub mod passthrough;
 pub mod pipeline;
 pub mod provider;
+pub mod random;
 pub mod record;
 pub mod routing;
 pub mod run;
 pub mod server;
+pub mod service_account;
 pub mod state;
+pub mod store;
 pub mod stream;
+pub mod strict_json;
 pub mod telemetry;
 pub mod upstream;

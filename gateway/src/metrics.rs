@@ -67,6 +67,9 @@ pub struct Metrics {
     failures: Family<ReasonLabels, Counter>,
     reloads: Family<ResultLabels, Counter>,
     config_hash: Family<HashLabels, Gauge>,
+    redemptions: Family<ResultLabels, Counter>,
+    /// Client keys that the replica knows.
+    pub client_keys: Gauge,
     /// Requests being served.
     pub in_flight: Arc<AtomicU64>,
     /// Bytes of request bodies being held.
@@ -102,6 +105,8 @@ impl Metrics {
             failures: Family::default(),
             reloads: Family::default(),
             config_hash: Family::default(),
+            redemptions: Family::default(),
+            client_keys: Gauge::default(),
             in_flight: Arc::default(),
             buffered_bytes: Arc::default(),
             connections: Arc::default(),
@@ -109,6 +114,7 @@ impl Metrics {
         };
         metrics.register_requests();
         metrics.register_process(diagnostics_dropped);
+        metrics.register_callers();
         metrics
     }
 
@@ -137,6 +143,20 @@ impl Metrics {
             "failures",
             "Requests refused or broken off by the gateway, by reason",
             self.failures.clone(),
+        );
+    }
+
+    fn register_callers(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "redemptions",
+            "Codes of invites that were to be redeemed, by result",
+            self.redemptions.clone(),
+        );
+        registry.register(
+            "client_keys",
+            "Client keys that the replica knows",
+            self.client_keys.clone(),
         );
     }
 
@@ -233,6 +253,13 @@ impl Metrics {
     pub fn config_reloads(&self, accepted: bool) {
         let result = if accepted { "accepted" } else { "rejected" };
         self.reloads.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    /// Counts a code that was to be redeemed: `ok`, or the refusal's code.
+    pub fn redemption(&self, result: &'static str) {
+        self.redemptions
+            .get_or_create(&ResultLabels { result })
+            .inc();
     }
 
     /// Names the configuration in force.

@@ -52,10 +52,20 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
     if app.worker_ended.is_cancelled() || app.is_draining() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining").into_response();
     }
+    if let Some(callers) = &app.callers
+        && !callers.access.is_complete()
+    {
+        let message = "client keys are not read yet";
+        return (StatusCode::SERVICE_UNAVAILABLE, message).into_response();
+    }
     "ok".into_response()
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {
+    if let Some(callers) = &app.callers {
+        let count = i64::try_from(callers.access.len()).unwrap_or(i64::MAX);
+        app.metrics.client_keys.set(count);
+    }
     match app.metrics.exposition() {
         Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

@@ -14,6 +14,8 @@ use crate::{
     provider::AuthScheme, routing::Target,
 };
 
+const CODEX_TURN_METADATA: &str = "x-codex-turn-metadata";
+
 /// Builds the upstream request from the caller's.
 ///
 /// # Errors
@@ -26,6 +28,10 @@ pub fn build(
 ) -> Result<Request<UpstreamBody>, GatewayError> {
     let url = url(&parts.uri, inbound, target).ok_or(GatewayError::UnsafePath)?;
     clean_request(&mut parts.headers);
+    if target.is_custom_host {
+        // Ids of an installation and its turns are the provider's own affair.
+        parts.headers.remove(CODEX_TURN_METADATA);
+    }
     if let Some((name, value)) = credential(target) {
         parts.headers.insert(name, value);
     }

@@ -16,26 +16,26 @@ use http::{
     request::Parts,
 };
 use hyper::body::Incoming;
+use jiff::Timestamp;
 use tokio::time::{sleep_until, timeout};
 
 use crate::{
-    auth,
-    body::{self, Bounds, Fault, Received},
+    auth::{self, CallerCredential},
+    body::{self, Bounds, Fault, Received, UpstreamBody},
+    callers,
     config::{Snapshot, snapshot::ProviderKey},
     error::GatewayError,
     headers::clean_response,
-    inbound::{self, Inbound},
-    outbound,
+    identity::Identity,
+    inbound::{self, Inbound, Operation},
+    outbound, passthrough,
     provider::{self, Provider},
     record::{Outcome, Record},
-    routing::{self, Wish},
+    routing::{self, Target, Wish},
     state::{Held, Worker},
     stream::{Relay, is_event_stream},
     upstream::SendError,
 };
-
-/// What callers that were turned away for load should wait, in seconds.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
 /// Serves one request, whatever becomes of it.
 ///
@@ -94,23 +94,86 @@ async fn exchange(
     let inbound = identify(record, config, &parts)?;
     let app = Arc::clone(&record.worker().app);
     record.admission = Some(app.admit()?);
-    let credential = auth::find_caller_credential(&parts.headers)?;
+    let own = authenticate(record, config, &parts).await?;
     let provider = wanted_provider(&parts.headers)?;
+    let own_way = passthrough::read(&parts.headers, own.as_ref(), config)?;
     let held = Held::new(&app.buffered_bytes);
     let received = body::receive(&parts.headers, body, bounds(config), held).await?;
-    let Received { body, fault } = received;
-    if inbound.operation.has_model() {
-        record.model = body.find_model();
-    }
+    let Received { mut body, fault } = received;
+    find_model(record, &inbound, &parts, &mut body)?;
     let wish = Wish {
         provider,
         model: record.model.as_deref(),
-        credential,
+        credential: own,
+        own_way,
     };
     let target = routing::plan(&inbound, wish, config)?;
+    check_provider(record, &target)?;
     record.key = Some(Arc::clone(&target.key));
     let request = outbound::build(parts, &inbound, &target, body)?;
     send(record, config, &target.key, request, fault).await
+}
+
+/// Finds out who calls and takes a place for it; returns the caller's own credential, if any.
+async fn authenticate(
+    record: &mut Record,
+    config: &Snapshot,
+    parts: &Parts,
+) -> Result<Option<CallerCredential>, GatewayError> {
+    if auth::is_in_url(&parts.uri) {
+        return Err(GatewayError::KeyInUrl);
+    }
+    let mut presented = auth::read(&parts.headers)?;
+    let app = Arc::clone(&record.worker().app);
+    let grant = match &app.callers {
+        Some(callers) => callers.authenticate(&mut presented).await?,
+        None => None,
+    };
+    // Noted first, so that a request beyond its key's limits is logged as that key's.
+    record.identity = Identity::resolve(grant.as_deref(), &parts.headers);
+    record.caller.clone_from(&grant);
+    match &grant {
+        Some(grant) => record.slot = grant.admit(Timestamp::now().as_second())?,
+        None => callers::admit_stranger(config.client_keys)?,
+    }
+    Ok(presented.own)
+}
+
+/// Reads the model that is asked for; a key that is limited to some may ask for those only.
+fn find_model(
+    record: &mut Record,
+    inbound: &Inbound,
+    parts: &Parts,
+    body: &mut UpstreamBody,
+) -> Result<(), GatewayError> {
+    let limited = record.caller.as_ref().filter(|grant| grant.limits_models());
+    match limited {
+        None if inbound.operation.has_model() => record.model = body.find_model(),
+        None => {}
+        Some(grant) if inbound.operation.has_model() => {
+            let model = body.require_single_model(&parts.headers)?;
+            let is_allowed = grant.allows_model(&model);
+            record.model = Some(model);
+            if !is_allowed {
+                return Err(GatewayError::ModelNotAllowed);
+            }
+        }
+        // What such a path does with which model cannot be told.
+        Some(_) if inbound.operation == Operation::Passthrough => {
+            return Err(GatewayError::ModelNotAllowed);
+        }
+        Some(_) => {}
+    }
+    Ok(())
+}
+
+fn check_provider(record: &Record, target: &Target) -> Result<(), GatewayError> {
+    let provider = target.key.provider.slug();
+    let grant = record.caller.as_ref();
+    if grant.is_none_or(|grant| grant.allows_provider(provider)) {
+        return Ok(());
+    }
+    Err(GatewayError::ProviderNotAllowed { provider })
 }
 
 /// Reads what the request is, and notes it.
@@ -230,8 +293,8 @@ fn refuse(error: GatewayError, mut record: Record) -> Response<Body> {
     if !error.is_retryable() {
         headers.insert(headers::SHOULD_RETRY, HeaderValue::from_static("false"));
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+    if let Some(seconds) = error.retry_after() {
+        headers.insert(RETRY_AFTER, seconds.into());
     }
     match error {
         GatewayError::MethodNotAllowed { allow } => {

@@ -24,6 +24,13 @@ pub trait Provider: Sync + std::fmt::Debug {
 
     /// How the API key travels.
     fn auth(&self) -> AuthScheme;
+
+    /// The provider's own hosts, to which the token of a caller's seat may go.
+    fn own_hosts(&self) -> &'static [&'static str];
+
+    /// Whether a caller's own token may be one of this provider: false where its form says that it
+    /// is another's.
+    fn may_own(&self, token: &str) -> bool;
 }
 
 /// How a credential is put on a request.

@@ -8,9 +8,11 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
+    access::grant::Grant,
     access_log::{Line, Tokens},
     config::snapshot::ProviderKey,
     error::GatewayError,
+    identity::Identity,
     inbound::Operation,
     metrics::RequestLabels,
     state::{Held, Worker},
@@ -44,6 +46,12 @@ pub struct Record {
     pub operation: Option<Operation>,
     /// The dialect for errors.
     pub dialect: Dialect,
+    /// The client key that it came with.
+    pub caller: Option<Arc<Grant>>,
+    /// Whom it is attributed to.
+    pub identity: Identity,
+    /// The place among the requests of its client key.
+    pub slot: Option<Held>,
     /// Where it went, once known.
     pub key: Option<Arc<ProviderKey>>,
     /// The model it asked for.
@@ -69,6 +77,9 @@ impl Record {
             admission: None,
             operation: None,
             dialect: Dialect::OpenAiChat,
+            caller: None,
+            identity: Identity::default(),
+            slot: None,
             key: None,
             model: None,
             status: None,
@@ -150,6 +161,8 @@ impl Record {
                 .as_ref()
                 .map(|key| key.name.as_str())
                 .filter(|name| !name.is_empty()),
+            client_key: self.caller.as_ref().map(|grant| grant.label()),
+            team: self.identity.team.as_deref().filter(|team| is_plain(team)),
             model: self.model.as_deref().filter(|model| is_model_name(model)),
             status: self.status.map_or(0, |status| status.as_u16()),
             outcome: match &self.outcome {
@@ -193,6 +206,11 @@ fn status_class(status: StatusCode) -> &'static str {
         400..=499 => "4xx",
         _ => "5xx",
     }
+}
+
+/// Whether a text can be a team's name, and so may be logged; an e-mail address may not.
+fn is_plain(text: &str) -> bool {
+    !text.contains('@') && !text.contains(char::is_control)
 }
 
 /// Whether a text from the caller can be a model's name, and so may be logged.

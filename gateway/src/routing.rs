@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use anyray_wire::Dialect;
+use http::uri::{Authority, Scheme};
 
 use crate::{
     auth::CallerCredential,
     config::{Snapshot, snapshot::ProviderKey},
     error::GatewayError,
     inbound::{Inbound, Operation},
+    passthrough::OwnWay,
     provider::{self, Provider},
 };
 
@@ -19,6 +21,8 @@ pub struct Target {
     pub key: Arc<ProviderKey>,
     /// The caller's own credential, used only where the gateway holds none.
     pub caller_credential: Option<CallerCredential>,
+    /// The caller named the host.
+    pub is_custom_host: bool,
 }
 
 /// What decides besides the path.
@@ -30,16 +34,24 @@ pub struct Wish<'a> {
     pub model: Option<&'a str>,
     /// The caller's own provider credential.
     pub credential: Option<CallerCredential>,
+    /// The caller wants its own credential used, whatever keys the gateway has.
+    pub own_way: Option<OwnWay>,
 }
 
 /// Chooses the target: by `x-anyray-provider`, else by model rule, else by the path's own API.
 ///
 /// # Errors
-/// [`GatewayError::DialectNotSpoken`], [`GatewayError::NoProviderKey`], or
-/// [`GatewayError::NoCredential`]: a key of ours that has no credential at present is not replaced
-/// by the caller's own.
+/// [`GatewayError::DialectNotSpoken`], [`GatewayError::NoProviderKey`], those of
+/// [`OwnWay::check`], or [`GatewayError::NoCredential`]: a key of ours that has no credential at
+/// present is not replaced by the caller's own.
 pub fn plan(inbound: &Inbound, wish: Wish<'_>, config: &Snapshot) -> Result<Target, GatewayError> {
     let wanted = wish.provider;
+    if let Some(own_way) = wish.own_way {
+        let provider = wanted.unwrap_or_else(|| provider::native(inbound.dialect));
+        check_dialect(inbound, provider)?;
+        own_way.check(provider, config)?;
+        return plan_own_way(provider, own_way, config);
+    }
     let rule = wish
         .model
         .and_then(|model| find_rule(model, wanted, config));
@@ -61,20 +73,65 @@ pub fn plan(inbound: &Inbound, wish: Wish<'_>, config: &Snapshot) -> Result<Targ
         return Ok(Target {
             key: Arc::clone(key),
             caller_credential: None,
+            is_custom_host: false,
         });
     }
-    let slug = provider.slug();
-    let endpoint = config
-        .public_endpoints
-        .iter()
-        .find(|key| key.provider.slug() == slug);
-    match (endpoint, wish.credential) {
-        (Some(key), Some(credential)) => Ok(Target {
-            key: Arc::clone(key),
+    match wish.credential {
+        Some(credential) => Ok(Target {
+            key: public_endpoint(provider, config)?,
             caller_credential: Some(credential),
+            is_custom_host: false,
         }),
-        _ => Err(GatewayError::NoProviderKey { provider: slug }),
+        _ => Err(GatewayError::NoProviderKey {
+            provider: provider.slug(),
+        }),
     }
+}
+
+/// Where a provider's public API is.
+fn public_endpoint(
+    provider: &dyn Provider,
+    config: &Snapshot,
+) -> Result<Arc<ProviderKey>, GatewayError> {
+    let slug = provider.slug();
+    let mut endpoints = config.public_endpoints.iter();
+    let endpoint = endpoints.find(|key| key.provider.slug() == slug);
+    endpoint
+        .map(Arc::clone)
+        .ok_or(GatewayError::NoProviderKey { provider: slug })
+}
+
+/// To the provider's public API, or to the host that the caller names, as itself.
+fn plan_own_way(
+    provider: &'static dyn Provider,
+    own_way: OwnWay,
+    config: &Snapshot,
+) -> Result<Target, GatewayError> {
+    let public = public_endpoint(provider, config)?;
+    let is_custom_host = own_way.host.is_some();
+    let key = match own_way.host {
+        None => public,
+        Some(host) => {
+            let name = host.authority();
+            let authority = Authority::try_from(name.as_str());
+            let listed = config.custom_hosts.iter().find(|host| host.name == name);
+            let transport = listed.map_or(&public.transport, |host| &host.transport);
+            Arc::new(ProviderKey {
+                name: String::new(),
+                provider,
+                secret: None,
+                scheme: Scheme::HTTPS,
+                authority: authority.map_err(|_| GatewayError::CustomHostNotAllowed)?,
+                base_path: format!("{}{}", host.path, provider.path_prefix()),
+                transport: Arc::clone(transport),
+            })
+        }
+    };
+    Ok(Target {
+        key,
+        caller_credential: Some(own_way.credential),
+        is_custom_host,
+    })
 }
 
 /// The key of the first rule that matches the model, among those of the wanted provider if one is
@@ -121,7 +178,7 @@ fn check_dialect(inbound: &Inbound, provider: &'static dyn Provider) -> Result<(
 }
 
 /// Whether `text` fits a pattern in which `*` stands for any characters.
-fn matches_wildcard(pattern: &str, text: &str) -> bool {
+pub fn matches_wildcard(pattern: &str, text: &str) -> bool {
     let Some((head, mut rest)) = pattern.split_once('*') else {
         return pattern == text;
     };

@@ -4,6 +4,7 @@ use std::{
     hash::{BuildHasher as _, RandomState},
     io,
     net::{SocketAddr, TcpListener as StdListener},
+    path::PathBuf,
     sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
     time::Duration,
@@ -13,20 +14,28 @@ use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 use tokio::{
     net::TcpListener,
+    runtime::Handle,
     signal::unix::{Signal, SignalKind, signal},
     sync::Notify,
     time::{Instant, sleep},
 };
 
 use crate::{
+    access::Access,
+    callers::{Callers, Names},
     cli::Options,
     config::{self, ConfigError, watch},
+    issuer::Accounts,
     log_buffer::{LogBuffer, Output, Writer},
     metrics::Metrics,
     ops, server,
     state::{App, Worker},
+    store::{Store, files::FileStore, kubernetes::KubernetesStore, snapshot},
     upstream::Upstreams,
 };
+
+/// Name of the gateway in objects of a folder, which belongs to one gateway alone.
+const FILES_GATEWAY: &str = "local";
 
 /// How long the gateway goes on taking requests after SIGTERM: callers learn from `connection:
 /// close` and from readiness to go elsewhere.
@@ -41,6 +50,17 @@ pub enum RunError {
     /// The configuration is not acceptable.
     #[error("configuration: {0}")]
     LoadConfig(#[from] ConfigError),
+    /// The folder of client keys cannot be used.
+    #[error("cannot keep client keys in {}", path.display())]
+    OpenStore {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is no way to the cluster's API.
+    #[error("cannot find the cluster that --kubernetes-gateway is about")]
+    FindCluster(#[source] Box<kube::Error>),
     /// A port could not be bound.
     #[error("cannot listen on {address}")]
     Bind {
@@ -62,7 +82,11 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::LoadConfig(_) => 64,
-            Self::Bind { .. } | Self::LoseWorker | Self::Start(_) => 1,
+            Self::OpenStore { .. }
+            | Self::FindCluster(_)
+            | Self::Bind { .. }
+            | Self::LoseWorker
+            | Self::Start(_) => 1,
         }
     }
 }
@@ -77,7 +101,18 @@ pub fn run(options: &Options, diagnostics_dropped: Counter) -> Result<(), RunErr
     let (snapshot, digest) = config::load(&options.config_dir)?;
     let hash = snapshot.hash.clone();
     let metrics = Metrics::new(diagnostics_dropped);
-    let app = App::new(snapshot, metrics, random_prefix(), Timestamp::now());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let callers = runtime.block_on(start_callers(options))?;
+    let app = App::new(
+        snapshot,
+        callers,
+        metrics,
+        random_prefix(),
+        Timestamp::now(),
+    );
+    app.check_config(&app.config.load())?;
     // The default of 1,024 descriptors holds some 500 streams; what the system allows holds more.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "cannot raise the limit on file descriptors: {error}");
@@ -91,9 +126,6 @@ pub fn run(options: &Options, diagnostics_dropped: Counter) -> Result<(), RunErr
         .first()
         .map_or(Ok(options.listen), StdListener::local_addr)?;
     let (workers, log_writer) = start_threads(&app, listeners)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
     runtime.block_on(async {
         let signals = Signals::new()?;
         let ops_address = start_ops(options.ops_listen, &app).await?;
@@ -120,6 +152,41 @@ pub fn run(options: &Options, diagnostics_dropped: Counter) -> Result<(), RunErr
     }
     tracing::info!("ended");
     Ok(())
+}
+
+/// Opens the store of client keys that the options name, if any, and begins to follow it.
+async fn start_callers(options: &Options) -> Result<Option<Callers>, RunError> {
+    let access = Arc::new(Access::default());
+    let mut accounts = None;
+    let (store, gateway): (Arc<dyn Store>, _) =
+        match (&options.kubernetes_gateway, &options.client_keys_dir) {
+            (Some(gateway), _) => {
+                let store = KubernetesStore::connect(gateway.clone())
+                    .await
+                    .map_err(|error| RunError::FindCluster(Box::new(error)))?;
+                accounts = Some(Accounts::follow(store.client().clone(), gateway));
+                (Arc::new(store), gateway.name.clone())
+            }
+            (None, Some(folder)) => {
+                let store = FileStore::open(folder).map_err(|source| RunError::OpenStore {
+                    path: folder.clone(),
+                    source,
+                })?;
+                (Arc::new(store), FILES_GATEWAY.to_owned())
+            }
+            (None, None) => return Ok(None),
+        };
+    if let Some(folder) = &options.state_dir {
+        snapshot::restore(folder, &access);
+        tokio::spawn(snapshot::keep(folder.clone(), Arc::clone(&access)));
+    }
+    tokio::spawn(Arc::clone(&store).follow(Arc::clone(&access)));
+    let names = Names {
+        gateway,
+        replica: options.replica_name.clone(),
+    };
+    let runtime = Handle::current();
+    Ok(Some(Callers::new(store, access, names, accounts, runtime)))
 }
 
 /// A number that two replicas hardly share.

@@ -1,19 +1,37 @@
 //! What all requests share, and what each worker has for itself.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
+use anyray_wire::{anyray::credential::CredentialDigest, gateway_config::ClientKeys};
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::Snapshot, error::GatewayError, log_buffer::LogBuffer, metrics::Metrics,
+    callers::Callers,
+    config::{ConfigError, Snapshot},
+    error::GatewayError,
+    log_buffer::LogBuffer,
+    metrics::Metrics,
     upstream::Upstreams,
 };
+
+/// How long a replaced admin token is still good.
+const REPLACED_TOKEN_LIFE: SignedDuration = SignedDuration::from_mins(15);
+
+/// Answers per minute that say that an admin token is wrong; more say nothing of it.
+const ADMIN_FAILURES_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
+
+/// Most replaced tokens that are remembered.
+const MAX_REPLACED_TOKENS: usize = 4;
 
 /// Shared by every worker of the process.
 #[derive(Debug)]
@@ -22,6 +40,12 @@ pub struct App {
     pub config: ArcSwap<Snapshot>,
     /// How the configuration came to be in force, and what was refused since.
     pub config_status: Mutex<ConfigStatus>,
+    /// Who may call; absent where the gateway has no store of client keys.
+    pub callers: Option<Callers>,
+    /// Admin tokens that were replaced, with the time until which they are good.
+    replaced_tokens: Mutex<Vec<(CredentialDigest, Timestamp)>>,
+    /// Bounds refusals for want of the admin token.
+    pub admin_failures: DefaultDirectRateLimiter,
     /// Everything that is counted.
     pub metrics: Metrics,
     /// Where the process stands on its way out.
@@ -84,7 +108,13 @@ pub struct Worker {
 
 impl App {
     /// The state of a process that starts with this configuration.
-    pub fn new(config: Snapshot, metrics: Metrics, id_prefix: u32, now: Timestamp) -> Arc<Self> {
+    pub fn new(
+        config: Snapshot,
+        callers: Option<Callers>,
+        metrics: Metrics,
+        id_prefix: u32,
+        now: Timestamp,
+    ) -> Arc<Self> {
         metrics.set_config_hash(&config.hash);
         let in_flight = Arc::clone(&metrics.in_flight);
         let buffered_bytes = Arc::clone(&metrics.buffered_bytes);
@@ -94,6 +124,9 @@ impl App {
                 loaded_at: now,
                 rejected: None,
             }),
+            callers,
+            replaced_tokens: Mutex::default(),
+            admin_failures: RateLimiter::direct(Quota::per_minute(ADMIN_FAILURES_PER_MINUTE)),
             metrics,
             drain: Drain::default(),
             worker_ended: CancellationToken::new(),
@@ -112,8 +145,55 @@ impl App {
             .clone()
     }
 
+    /// Whether this process can serve a configuration.
+    ///
+    /// # Errors
+    /// Where callers need client keys and there is no store of them.
+    pub fn check_config(&self, config: &Snapshot) -> Result<(), ConfigError> {
+        if self.callers.is_some() || config.client_keys == ClientKeys::Optional {
+            return Ok(());
+        }
+        Err(ConfigError::CheckField {
+            field: "auth.clientKeys".to_owned(),
+            message: "is Required, and the gateway was started without a store of client keys: set --client-keys-dir or --kubernetes-gateway, or say Optional".to_owned(),
+        })
+    }
+
+    /// Whether this is the admin token, or was until a short while ago.
+    pub fn is_admin(&self, token: &CredentialDigest, now: Timestamp) -> bool {
+        let config = self.config.load();
+        let is_current = config
+            .admin
+            .as_ref()
+            .is_some_and(|admin| admin.token.matches(token));
+        let replaced = self.replaced_tokens.lock();
+        let replaced = replaced.unwrap_or_else(PoisonError::into_inner);
+        let mut replaced = replaced.iter();
+        is_current || replaced.any(|(old, end)| *end > now && old.matches(token))
+    }
+
+    fn note_replaced_token(&self, config: &Snapshot, now: Timestamp) {
+        let before = self.config.load();
+        let (Some(old), Some(new)) = (&before.admin, &config.admin) else {
+            return;
+        };
+        let mut replaced = self
+            .replaced_tokens
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        replaced.retain(|(token, end)| *end > now && *token != new.token);
+        if old.token != new.token
+            && let Ok(end) = now.checked_add(REPLACED_TOKEN_LIFE)
+        {
+            replaced.push((old.token, end));
+            let surplus = replaced.len().saturating_sub(MAX_REPLACED_TOKENS);
+            replaced.drain(..surplus);
+        }
+    }
+
     /// Takes in a changed configuration.
     pub fn accept_config(&self, config: Snapshot, now: Timestamp) {
+        self.note_replaced_token(&config, now);
         self.metrics.set_config_hash(&config.hash);
         self.metrics.config_reloads(true);
         self.config.store(Arc::new(config));

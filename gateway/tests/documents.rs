@@ -6,7 +6,7 @@
 #![cfg(test)]
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -15,13 +15,15 @@ use std::{
 use anyray_gateway::{
     access_log::{Line, Tokens},
     cli::Options,
+    custom_host::CustomHostFault,
     error::GatewayError,
     inbound,
     metrics::{Metrics, RequestLabels},
+    service_account::TokenFault,
 };
-use anyray_wire::{Dialect, usage::TokenUsage};
+use anyray_wire::{Dialect, anyray::credential::CredentialFault, usage::TokenUsage};
 use clap::CommandFactory as _;
-use http::Request;
+use http::{Request, StatusCode};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -53,6 +55,7 @@ fn exposition() -> String {
     metrics.usage_missing("chat_completions");
     metrics.failure("unknown_path");
     metrics.config_reloads(true);
+    metrics.redemption("ok");
     metrics.set_config_hash("0");
     metrics.exposition().expect("text")
 }
@@ -88,15 +91,21 @@ fn every_metric_and_label_is_documented() {
 }
 
 /// One error of each kind; the test below sees to it that none is missing.
-fn errors() -> [GatewayError; 25] {
+fn errors() -> Vec<GatewayError> {
     [
+        refusals_of_requests(),
+        refusals_of_callers(),
+        faults_on_the_way(),
+    ]
+    .concat()
+}
+
+fn refusals_of_requests() -> Vec<GatewayError> {
+    vec![
         GatewayError::UnknownPath,
         GatewayError::MethodNotAllowed { allow: "GET" },
         GatewayError::WebSocket,
         GatewayError::UnsafePath,
-        GatewayError::DuplicateCredential {
-            header: "x-api-key",
-        },
         GatewayError::UnknownProvider,
         GatewayError::DialectNotSpoken {
             provider: "openai",
@@ -108,31 +117,68 @@ fn errors() -> [GatewayError; 25] {
         },
         GatewayError::EncodedBody,
         GatewayError::BodyTooLarge { limit: 1 },
+        GatewayError::DuplicateModel,
+        GatewayError::ModelUnknown,
+        GatewayError::BodyNotPlainJson,
         GatewayError::BodyTimeout,
         GatewayError::ReadBody,
+    ]
+}
+
+fn refusals_of_callers() -> Vec<GatewayError> {
+    vec![
+        GatewayError::DuplicateCredential {
+            header: "x-api-key",
+        },
+        GatewayError::KeyInUrl,
+        GatewayError::ConflictingCredentials,
+        GatewayError::KeyMissing,
+        GatewayError::InvalidKey {
+            fault: CredentialFault::Checksum,
+        },
+        GatewayError::InviteCodeAsKey,
+        GatewayError::KeyUnknown,
+        GatewayError::KeyRevoked,
+        GatewayError::KeyExpired,
+        GatewayError::KeySuspended,
+        GatewayError::InvalidToken {
+            fault: TokenFault::Expired,
+        },
+        GatewayError::AccountUnknown,
+        GatewayError::StoreUnavailable,
+        GatewayError::ModelNotAllowed,
+        GatewayError::ProviderNotAllowed { provider: "openai" },
+        GatewayError::TooManyRequests {
+            limit: 1,
+            wait_seconds: 1,
+        },
+        GatewayError::TooManyAtOnce { limit: 1 },
+        GatewayError::UnknownAuthMode,
+        GatewayError::PassthroughDisabled,
+        GatewayError::OwnTokenMissing,
+        GatewayError::TokenOfOtherProvider { provider: "openai" },
+        GatewayError::InvalidCustomHost {
+            fault: CustomHostFault::Scheme,
+        },
+        GatewayError::CustomHostNotAllowed,
+    ]
+}
+
+fn faults_on_the_way() -> Vec<GatewayError> {
+    let (provider, limit) = ("openai", Duration::from_secs(1));
+    vec![
         GatewayError::Overloaded,
         GatewayError::OutOfBodyBudget,
         GatewayError::Draining,
-        GatewayError::Unreachable { provider: "openai" },
-        GatewayError::EgressRefused { provider: "openai" },
-        GatewayError::InvalidAnswer { provider: "openai" },
-        GatewayError::ConnectTimeout {
-            provider: "openai",
-            limit: Duration::from_secs(1),
-        },
-        GatewayError::FirstByteTimeout {
-            provider: "openai",
-            limit: Duration::from_secs(1),
-        },
-        GatewayError::StreamCut { provider: "openai" },
-        GatewayError::StreamIdle {
-            provider: "openai",
-            limit: Duration::from_secs(1),
-        },
-        GatewayError::TotalTimeout {
-            limit: Duration::from_secs(1),
-        },
-        GatewayError::StreamOverflow { provider: "openai" },
+        GatewayError::Unreachable { provider },
+        GatewayError::EgressRefused { provider },
+        GatewayError::InvalidAnswer { provider },
+        GatewayError::ConnectTimeout { provider, limit },
+        GatewayError::FirstByteTimeout { provider, limit },
+        GatewayError::StreamCut { provider },
+        GatewayError::StreamIdle { provider, limit },
+        GatewayError::TotalTimeout { limit },
+        GatewayError::StreamOverflow { provider },
     ]
 }
 
@@ -160,6 +206,76 @@ fn every_error_is_documented_with_its_status_and_retry() {
         errors().len(),
         "errors() here is not complete"
     );
+}
+
+/// Sources of the admin and connect API.
+const API: [&str; 5] = [
+    include_str!("../src/api/admin.rs"),
+    include_str!("../src/api/admin_client_keys.rs"),
+    include_str!("../src/api/admin_invites.rs"),
+    include_str!("../src/api/answer.rs"),
+    include_str!("../src/api/connect.rs"),
+];
+
+/// `invite_expired 410` for each refusal of the admin and connect API.
+fn refusals_in_the_code() -> BTreeSet<String> {
+    let numbers = (100..600).filter_map(|number| StatusCode::from_u16(number).ok());
+    let names: BTreeMap<_, _> = numbers
+        .filter_map(|status| {
+            let name = status.canonical_reason()?.to_uppercase();
+            Some((name.replace([' ', '-'], "_"), status.as_u16()))
+        })
+        .collect();
+    let mut found = BTreeSet::new();
+    for source in API {
+        let source = source.split_whitespace().collect::<Vec<_>>().join(" ");
+        for rest in source.split("StatusCode::").skip(1) {
+            let Some((name, behind)) = rest.split_once(", \"") else {
+                continue;
+            };
+            let code = behind.split('"').next().unwrap_or_default();
+            if let Some(status) = names.get(name) {
+                found.insert(format!("{code} {status}"));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_refusal_of_the_admin_and_connect_api_is_documented_and_no_other() {
+    let page = read("docs/reference/http.md");
+    let section = "### Refusals of redemption and the admin API\n";
+    let (_, rows) = page.split_once(section).expect("the section");
+    let rows = rows.split("\n#").next().unwrap_or_default();
+    let rows = rows.lines().filter_map(|line| line.strip_prefix("| `"));
+    let documented = rows.filter_map(|row| {
+        let (code, rest) = row.split_once("` | ")?;
+        let status = rest.split(" |").next()?;
+        Some(format!("{code} {status}"))
+    });
+    assert_eq!(documented.collect::<BTreeSet<_>>(), refusals_in_the_code());
+}
+
+#[test]
+fn every_path_of_the_admin_and_connect_api_is_documented() {
+    let documented = first_cells(&read("docs/reference/http.md")).into_iter();
+    let documented: Vec<_> = documented.collect();
+    let mut paths = 0;
+    for rest in API
+        .iter()
+        .flat_map(|source| source.split(".route(\"").skip(1))
+    {
+        let path = rest.split('"').next().unwrap_or_default();
+        if path == "/admin" || path.contains('*') {
+            continue;
+        }
+        let path = path.replace("{id}", "ID");
+        let is_documented = |cell: &String| cell.split(' ').nth(1) == Some(&path);
+        assert!(documented.iter().any(is_documented), "no row for {path}");
+        paths += 1;
+    }
+    assert!(paths >= 7, "{paths} paths were found");
 }
 
 #[test]
@@ -219,6 +335,8 @@ fn every_field_of_the_access_log_is_documented() {
         operation: "messages",
         provider: "anthropic",
         provider_key: Some("main"),
+        client_key: Some("0123456789ab"),
+        team: Some("research"),
         model: Some("claude"),
         status: 200,
         outcome: "ok",

@@ -185,6 +185,7 @@ fn the_end_of_a_worker_is_noticed() {
     let (snapshot, _) = config::load(directory.path()).expect("a configuration");
     let app = App::new(
         snapshot,
+        None,
         Metrics::new(Default::default()),
         0,
         jiff::Timestamp::UNIX_EPOCH,

@@ -56,7 +56,7 @@ pub struct RunOptions {
 #[derive(Clone, Debug, Args)]
 pub struct RenderOptions {
     /// Folder with manifests: one AnyrayGateway, its ProviderKeys, their Secrets and ConfigMaps.
-    /// Other kinds are left alone.
+    /// Invites and client keys are only checked, and other kinds are left alone.
     pub manifests: PathBuf,
 
     /// Folder to write to, which the gateway gets as --config-dir. It is made if it is not there.

@@ -1,8 +1,9 @@
 //! Every call to the Kubernetes API outside the watches: bounded in time, named when it fails.
 
+mod event;
+
 use std::{fmt::Debug, time::Duration};
 
-use anyray_crds::conditions::{ConditionType, Reason};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::core::v1::{ObjectReference, Pod},
@@ -10,9 +11,9 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, Resource, ResourceExt as _,
-    api::{Patch, PatchParams},
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
     core::{ApiResource, DeserializeGuard, DynamicObject, error_boundary::InvalidObject},
-    runtime::events::{Event, EventType, Recorder, Reporter},
+    runtime::events::{Recorder, Reporter},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -24,9 +25,6 @@ use crate::{
 
 /// Longest wait for the API server. kube itself sets no limit on an answer.
 const CALL_LIMIT: Duration = Duration::from_secs(15);
-
-/// Longest note of an event; the API refuses more than 1,024 bytes.
-const MAX_NOTE_BYTES: usize = 1000;
 
 /// A call to the Kubernetes API that failed.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +43,9 @@ pub enum CallError {
         /// What came back.
         source: Box<kube::Error>,
     },
+    /// The system gave no random bytes.
+    #[error("cannot draw random bytes")]
+    Draw(#[source] getrandom::Error),
 }
 
 /// The API server's words where it answered; kube's own text has the whole response in it.
@@ -62,10 +63,16 @@ impl CallError {
             if matches!(source.as_ref(), kube::Error::Api(status) if status.code == 422))
     }
 
+    /// Whether somebody else was quicker.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Call { source, .. }
+            if matches!(source.as_ref(), kube::Error::Api(status) if status.code == 409))
+    }
+
     /// Whether the API server itself is in trouble, so that asking again soon makes sense.
     pub fn is_outage(&self) -> bool {
         match self {
-            Self::Wait { .. } => true,
+            Self::Wait { .. } | Self::Draw(_) => true,
             Self::Call { source, .. } => match source.as_ref() {
                 // A 500 is mostly about the object, such as a number that cannot be read.
                 kube::Error::Api(status) => matches!(status.code, 429 | 502..=504),
@@ -130,6 +137,23 @@ impl Cluster {
         Ok(found.map(|found| found.0.map_err(Box::new)))
     }
 
+    /// Reads an object's status as it is stored, whether or not it fits the type.
+    ///
+    /// # Errors
+    /// [`CallError`]; that there is none, or no object, is none.
+    pub async fn get_status<K>(&self, key: &ObjectKey) -> Result<Value, CallError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        let resource = ApiResource::erase::<K>(&());
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &key.namespace, &resource);
+        let action = format!("read {} {key}", K::kind(&()));
+        let found = call(action, api.get_opt(&key.name)).await?;
+        let status = found.and_then(|found| found.data.get("status").cloned());
+        Ok(status.unwrap_or_default())
+    }
+
     /// Reads an object's metadata.
     ///
     /// # Errors
@@ -149,6 +173,58 @@ impl Cluster {
         let action = format!("read {} {namespace}/{name}", K::kind(&()));
         let found = call(action, api.get_metadata_opt(name)).await?;
         Ok(found.map(|found| found.metadata))
+    }
+
+    /// Makes an object that must not be there yet.
+    ///
+    /// # Errors
+    /// [`CallError`]; one that [`CallError::is_conflict`], where there is one of the name.
+    pub async fn create<K>(&self, object: &K) -> Result<(), CallError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Serialize,
+    {
+        let key = ObjectKey::of(object);
+        let api = Api::<K>::namespaced(self.client.clone(), &key.namespace);
+        let params = PostParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        let action = format!("create {} {key}", K::kind(&()));
+        call(action, api.create(&params, object)).await?;
+        Ok(())
+    }
+
+    /// Deletes the object of a name and uid. That it is gone already is no error.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn delete<K>(&self, key: &ObjectKey, uid: Option<String>) -> Result<(), CallError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned,
+    {
+        let api = Api::<K>::namespaced(self.client.clone(), &key.namespace);
+        let params = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid,
+                resource_version: None,
+            }),
+            ..DeleteParams::default()
+        };
+        let action = format!("delete {} {key}", K::kind(&()));
+        let deletion = async {
+            match api.delete(&key.name, &params).await {
+                Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+                other => other.map(|_| ()),
+            }
+        };
+        call(action, deletion).await
     }
 
     /// Makes an object what it should be, by server-side apply.
@@ -280,7 +356,7 @@ impl Cluster {
                 "{kind} {namespace}/{name}: {type_} is {status}, {reason}: {message}"
             );
             let action = format!("publish an event on {kind} {namespace}/{name}");
-            let event = event(condition);
+            let event = event::event(condition);
             // One that lives on would count a second event of this reason under the first's text.
             let recorder = Recorder::new(self.client.clone(), self.reporter.clone());
             let published = call(action, recorder.publish(&event, object));
@@ -288,36 +364,6 @@ impl Cluster {
                 tracing::warn!(%error, "{error}");
             }
         }
-    }
-}
-
-/// What passes by itself, or is wanted so, is no warning.
-const NORMAL_REASONS: [Reason; 6] = [
-    Reason::ConfigPending,
-    Reason::NoReadyPod,
-    Reason::NotUsed,
-    Reason::Progressing,
-    Reason::ScaledToZero,
-    Reason::Suspended,
-];
-
-fn event(condition: &Condition) -> Event {
-    let is_stalled = condition.type_ == ConditionType::Stalled.as_str();
-    let is_normal = NORMAL_REASONS
-        .iter()
-        .any(|reason| condition.reason == reason.as_str());
-    let is_well = !is_stalled && (condition.status == "True" || is_normal);
-    let end = condition.message.floor_char_boundary(MAX_NOTE_BYTES);
-    Event {
-        type_: if is_well {
-            EventType::Normal
-        } else {
-            EventType::Warning
-        },
-        reason: condition.reason.clone(),
-        note: condition.message.get(..end).map(str::to_owned),
-        action: condition.type_.clone(),
-        secondary: None,
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
 };
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
+use k8s_openapi::jiff::Timestamp;
 use kube::{
     Resource,
     runtime::{
@@ -151,8 +152,20 @@ pub async fn run<K>(
 
 /// When to look again at an object with which all is well.
 pub fn resync(key: &ObjectKey) -> Action {
+    Action::requeue(resync_pause(key))
+}
+
+/// When to look again at an object with which all is well until a time of its own.
+pub fn resync_until(key: &ObjectKey, end: Option<Timestamp>, now: Timestamp) -> Action {
+    let left = end.and_then(|end| Duration::try_from(end.duration_since(now)).ok());
+    let pause = resync_pause(key);
+    // A timer counts milliseconds: it may not come before the time.
+    Action::requeue(left.map_or(pause, |left| pause.min(left + Duration::from_millis(1))))
+}
+
+fn resync_pause(key: &ObjectKey) -> Duration {
     let spread = f64::from(u8::try_from(key.name.len() * 37 % 100).unwrap_or(0)) / 100.0;
-    Action::requeue(RESYNC.mul_f64(0.8 + 0.4 * spread))
+    RESYNC.mul_f64(0.8 + 0.4 * spread)
 }
 
 /// How often in a row the pass over each object has failed.

@@ -1,7 +1,9 @@
 //! `AnyrayGateway`: from the custom resource to running pods and a true status.
 
+pub mod admin;
 pub mod build;
 pub mod config;
+pub mod custom_hosts;
 pub mod dereference;
 pub mod pods;
 pub mod programmed;
@@ -162,6 +164,8 @@ async fn hand_over(
 async fn apply(resources: &Resources, context: &Context) -> Result<Children, CallError> {
     let cluster = &context.cluster;
     cluster.apply(&resources.service_account).await?;
+    cluster.apply(&resources.role).await?;
+    cluster.apply(&resources.role_binding).await?;
     Ok(Children {
         service: Some(apply_service(&resources.service, cluster).await?),
         deployment: Some(cluster.apply(&resources.deployment).await?),

@@ -33,6 +33,8 @@ pub async fn run(client: Client, namespace: Option<String>, stores: Stores, heal
     let mut ticks = interval(PERIOD);
     let mut gateways = HashSet::new();
     let mut provider_keys = HashSet::new();
+    let mut invites = HashSet::new();
+    let mut client_keys = HashSet::new();
     loop {
         ticks.tick().await;
         let namespace = namespace.as_deref();
@@ -43,6 +45,15 @@ pub async fn run(client: Client, namespace: Option<String>, stores: Stores, heal
                 namespace,
                 &stores.provider_keys,
                 &mut provider_keys,
+                &health,
+            )
+            .await,
+            look(&client, namespace, &stores.invites, &mut invites, &health).await,
+            look(
+                &client,
+                namespace,
+                &stores.client_keys,
+                &mut client_keys,
                 &health,
             )
             .await,

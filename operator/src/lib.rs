@@ -6,12 +6,16 @@ pub mod cli;
 pub mod error_text;
 pub mod run;
 
+pub mod client_key;
 pub mod gateway;
+pub mod invite;
 pub mod provider_key;
 pub mod render;
 
 pub mod conditions;
 pub mod metadata;
+pub mod minted;
+pub mod unreadable;
 
 pub mod cluster;
 pub mod context;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyray_crds::v1alpha1::AnyrayGateway;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
-use kube::{Resource as _, ResourceExt as _};
+use kube::{Resource, ResourceExt as _};
 
 /// The field manager of every write, and the value of `app.kubernetes.io/managed-by`.
 pub const MANAGER: &str = "anyray-operator";
@@ -27,6 +27,11 @@ const COMPONENT: &str = "gateway";
 /// Name of the ConfigMap with `gateway.json`.
 pub fn config_map_name(gateway: &str) -> String {
     format!("{gateway}-config")
+}
+
+/// Name of the Secret with the admin token, where the spec names no other.
+pub fn admin_secret_name(gateway: &str) -> String {
+    format!("{gateway}-admin")
 }
 
 /// Name of the Secret with the keys of the providers.
@@ -86,11 +91,30 @@ pub fn child(gateway: &AnyrayGateway, name: String) -> ObjectMeta {
     }
 }
 
-/// The gateway that controls an object, by name and uid.
-pub fn owner(metadata: &ObjectMeta) -> Option<&OwnerReference> {
+/// Metadata of a Secret that belongs to an Invite or a `ClientKey` and goes with it.
+///
+/// Nothing of the owner is in its labels: a user's name may be no label.
+pub fn minted<K: Resource<DynamicType = ()>>(owner: &K, name: &str, component: &str) -> ObjectMeta {
+    let labels = [
+        ("app.kubernetes.io/name", "anyray-gateway"),
+        (COMPONENT_LABEL, component),
+        ("app.kubernetes.io/part-of", "anyray"),
+        (MANAGED_BY_LABEL, MANAGER),
+    ];
+    let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    ObjectMeta {
+        name: Some(name.to_owned()),
+        namespace: owner.namespace(),
+        labels: Some(labels.into()),
+        owner_references: owner.controller_owner_ref(&()).map(|owner| vec![owner]),
+        ..ObjectMeta::default()
+    }
+}
+
+/// The object of this kind that controls another, by name and uid.
+pub fn owner<K: Resource<DynamicType = ()>>(metadata: &ObjectMeta) -> Option<&OwnerReference> {
     let owners = metadata.owner_references.iter().flatten();
-    let api_version = AnyrayGateway::api_version(&());
-    let kind = AnyrayGateway::kind(&());
+    let (api_version, kind) = (K::api_version(&()), K::kind(&()));
     owners
         .filter(|owner| owner.controller == Some(true))
         .find(|owner| owner.api_version == api_version && owner.kind == kind)

@@ -67,22 +67,29 @@ impl Health {
         let scopes = self.scopes();
         let gateways = scopes.iter().flat_map(|stores| stores.gateways.state());
         let gateways = gateways.map(|gateway| {
-            let status = gateway
-                .0
-                .as_ref()
-                .ok()
-                .and_then(|gateway| gateway.status.clone());
+            let status = gateway.0.as_ref().ok().and_then(|it| it.status.clone());
             status.unwrap_or_default().conditions
         });
         self.metrics.count_objects("AnyrayGateway", count(gateways));
-        let keys = scopes
-            .iter()
-            .flat_map(|stores| stores.provider_keys.state());
+        let keys = scopes.iter();
+        let keys = keys.flat_map(|stores| stores.provider_keys.state());
         let keys = keys.map(|key| {
-            let status = key.0.as_ref().ok().and_then(|key| key.status.clone());
+            let status = key.0.as_ref().ok().and_then(|it| it.status.clone());
             status.unwrap_or_default().conditions
         });
         self.metrics.count_objects("ProviderKey", count(keys));
+        let invites = scopes.iter().flat_map(|stores| stores.invites.state());
+        let invites = invites.map(|invite| {
+            let status = invite.0.as_ref().ok().and_then(|it| it.status.clone());
+            status.unwrap_or_default().conditions
+        });
+        self.metrics.count_objects("Invite", count(invites));
+        let clients = scopes.iter().flat_map(|stores| stores.client_keys.state());
+        let clients = clients.map(|key| {
+            let status = key.0.as_ref().ok().and_then(|it| it.status.clone());
+            status.unwrap_or_default().conditions
+        });
+        self.metrics.count_objects("ClientKey", count(clients));
     }
 }
 

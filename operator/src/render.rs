@@ -20,13 +20,15 @@ use crate::{
     cli::RenderOptions,
     error_text::with_causes,
     gateway::{
+        admin,
         build::{self, Defaults, Resources},
+        custom_hosts,
         dereference::selects,
         validate::{self, References, ValidatedGateway},
     },
     provider_key::{
         dereference::entries,
-        validate::{Fault, Material},
+        validate::{Fault, Material, SecretEntries},
     },
 };
 use manifests::{Fingerprint, Manifests};
@@ -158,6 +160,11 @@ fn render(options: &RenderOptions) -> Result<(), RenderError> {
     for fault in &validated.unresolved {
         tell(&format!("{}: {}", fault.reason.as_str(), fault.message));
     }
+    if admin::is_minted(gateway) {
+        tell(
+            "/admin will not be served: without a cluster there is no token unless spec.admin.tokenSecretRef names a Secret of the folder; spec.admin.enabled: false says that this is meant",
+        );
+    }
     tell(&format!(
         "rendered AnyrayGateway {} to {}: {} ProviderKeys, configuration {}",
         gateway.name_any(),
@@ -251,8 +258,27 @@ fn dereference(gateway: &AnyrayGateway, manifests: &Manifests) -> References {
     });
     References {
         keys: keys.collect(),
+        admin: admin_secret(gateway, manifests),
+        bundles: bundles(gateway, manifests),
         ..References::default()
     }
+}
+
+/// The Secret that the spec names. One that the operator would make is not looked for: a token in
+/// the folder is one that somebody has put there, and then the spec says so.
+fn admin_secret(gateway: &AnyrayGateway, manifests: &Manifests) -> Option<SecretEntries> {
+    let reference = gateway.spec.admin.token_secret_ref.as_ref()?;
+    let mut secrets = manifests.secrets.iter();
+    let found = secrets.find(|found| found.name_any() == reference.name);
+    found.cloned().map(entries)
+}
+
+fn bundles(gateway: &AnyrayGateway, manifests: &Manifests) -> custom_hosts::Bundles {
+    let names = custom_hosts::bundle_names(&gateway.spec.egress);
+    let found = manifests.config_maps.iter();
+    let named = found.filter(|found| names.contains(found.name_any().as_str()));
+    let bundles = named.map(|found| (found.name_any(), found.data.clone().unwrap_or_default()));
+    bundles.collect()
 }
 
 /// Tells a person something on standard error, if anyone reads it.

@@ -13,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli::RunOptions,
-    cluster::Cluster,
+    client_key,
+    cluster::{Cluster, ObjectKey},
     context::Context,
     controller,
     gateway::{self, build::Defaults},
-    guard, ops,
+    guard, invite, ops,
     ops::Health,
     provider_key,
     push::Push,
@@ -151,12 +152,7 @@ struct Scope {
 impl Scope {
     async fn run(self) {
         let metrics = self.health.metrics.clone();
-        let (gateways, gateway_queue) = mpsc::channel(QUEUE_LENGTH);
-        let (provider_keys, provider_key_queue) = mpsc::channel(QUEUE_LENGTH);
-        let queues = Queues {
-            gateways,
-            provider_keys,
-        };
+        let (queues, receivers) = queues();
         let mut tasks = JoinSet::new();
         let follow = scope::follow(scope::Scope {
             client: &self.client,
@@ -189,22 +185,7 @@ impl Scope {
             stores.clone(),
             Arc::clone(&self.health),
         ));
-        let passes = async {
-            tokio::join!(
-                controller::run(
-                    gateway::PASSES,
-                    stores.gateways.clone(),
-                    (gateway_queue, self.stop.clone()),
-                    Arc::clone(&context)
-                ),
-                controller::run(
-                    provider_key::PASSES,
-                    stores.provider_keys.clone(),
-                    (provider_key_queue, self.stop.clone()),
-                    context
-                ),
-            )
-        };
+        let passes = passes(context, receivers, &self.stop);
         tokio::pin!(passes);
         tokio::select! {
             _ = &mut passes => {}
@@ -216,4 +197,64 @@ impl Scope {
             }
         }
     }
+}
+
+/// The other ends of [`Queues`].
+struct Receivers {
+    gateways: mpsc::Receiver<ObjectKey>,
+    provider_keys: mpsc::Receiver<ObjectKey>,
+    invites: mpsc::Receiver<ObjectKey>,
+    client_keys: mpsc::Receiver<ObjectKey>,
+}
+
+fn queues() -> (Queues, Receivers) {
+    let (gateways, gateway_queue) = mpsc::channel(QUEUE_LENGTH);
+    let (provider_keys, provider_key_queue) = mpsc::channel(QUEUE_LENGTH);
+    let (invites, invite_queue) = mpsc::channel(QUEUE_LENGTH);
+    let (client_keys, client_key_queue) = mpsc::channel(QUEUE_LENGTH);
+    let queues = Queues {
+        gateways,
+        provider_keys,
+        invites,
+        client_keys,
+    };
+    let receivers = Receivers {
+        gateways: gateway_queue,
+        provider_keys: provider_key_queue,
+        invites: invite_queue,
+        client_keys: client_key_queue,
+    };
+    (queues, receivers)
+}
+
+/// The passes over the objects of every kind, until told to stop.
+async fn passes(context: Arc<Context>, receivers: Receivers, stop: &CancellationToken) {
+    let stores = &context.stores;
+    let shared = || Arc::clone(&context);
+    tokio::join!(
+        controller::run(
+            gateway::PASSES,
+            stores.gateways.clone(),
+            (receivers.gateways, stop.clone()),
+            shared()
+        ),
+        controller::run(
+            provider_key::PASSES,
+            stores.provider_keys.clone(),
+            (receivers.provider_keys, stop.clone()),
+            shared()
+        ),
+        controller::run(
+            invite::PASSES,
+            stores.invites.clone(),
+            (receivers.invites, stop.clone()),
+            shared()
+        ),
+        controller::run(
+            client_key::PASSES,
+            stores.client_keys.clone(),
+            (receivers.client_keys, stop.clone()),
+            shared()
+        ),
+    );
 }

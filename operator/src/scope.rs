@@ -1,13 +1,17 @@
-//! What the operator watches in one namespace, or in all, and what each change concerns.
+//! What the operator watches in one namespace, or in all. What each change concerns is in
+//! `concerns`.
+
+mod concerns;
 
 use std::{fmt::Debug, sync::Arc};
 
-use anyray_crds::v1alpha1::{AnyrayGateway, ProviderKey};
+use anyray_crds::v1alpha1::{AnyrayGateway, ClientKey, Invite, ProviderKey};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
         apps::v1::Deployment,
         core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
+        rbac::v1::{Role, RoleBinding},
     },
 };
 use kube::{
@@ -41,6 +45,10 @@ pub struct Stores {
     pub gateways: Store<Guarded<AnyrayGateway>>,
     /// All keys.
     pub provider_keys: Store<Guarded<ProviderKey>>,
+    /// All invites.
+    pub invites: Store<Guarded<Invite>>,
+    /// All client keys.
+    pub client_keys: Store<Guarded<ClientKey>>,
     /// The Deployments of gateways.
     pub deployments: Store<Deployment>,
     /// The Services of gateways.
@@ -58,6 +66,33 @@ impl Stores {
     /// The keys of a namespace that can be read.
     pub fn provider_keys_in(&self, namespace: &str) -> Vec<ProviderKey> {
         readable(&self.provider_keys, namespace)
+    }
+
+    /// A gateway, if it is there and can be read.
+    pub fn gateway(&self, key: &ObjectKey) -> Option<AnyrayGateway> {
+        let found = self.gateways.get(&reference(key))?;
+        found.0.as_ref().ok().cloned()
+    }
+
+    /// An invite, if it is there and can be read.
+    pub fn invite(&self, key: &ObjectKey) -> Option<Invite> {
+        let found = self.invites.get(&reference(key))?;
+        found.0.as_ref().ok().cloned()
+    }
+
+    /// The client keys that came from an invite of this name.
+    pub fn client_keys_of(&self, invite: &ObjectKey) -> Vec<ClientKey> {
+        let all = self.client_keys.state();
+        let all = all.iter().filter_map(|key| key.0.as_ref().ok());
+        let came_from = |key: &&ClientKey| {
+            key.namespace().as_deref() == Some(&invite.namespace)
+                && key
+                    .spec
+                    .invite
+                    .as_ref()
+                    .is_some_and(|origin| origin.name == invite.name)
+        };
+        all.filter(came_from).cloned().collect()
     }
 
     /// The pods of a gateway's Deployment; a copy that someone made for a look has no owner.
@@ -108,51 +143,51 @@ fn readable<K: Resource<DynamicType = ()> + Clone + 'static>(
 pub async fn follow(mut scope: Scope<'_>) -> Stores {
     let (gateways, gateways_writer) = reflector::store();
     let (provider_keys, provider_keys_writer) = reflector::store();
+    let (invites, invites_writer) = reflector::store();
+    let (client_keys, client_keys_writer) = reflector::store();
     let (deployments, deployments_writer) = reflector::store();
     let (services, services_writer) = reflector::store();
     let (pods, pods_writer) = reflector::store();
     let stores = Stores {
         gateways,
         provider_keys,
+        invites,
+        client_keys,
         deployments,
         services,
         pods,
     };
-    let all = || watcher::Config::default().page_size(PAGE_SIZE);
-    let ours = || all().labels(&format!("{MANAGED_BY_LABEL}={MANAGER}"));
     let seen = || stores.clone();
-    let (known, known_too) = (seen(), seen());
-    scope.watch(all(), gateways_writer, move |change| {
-        gateway_concerns(&known, &change)
-    });
-    scope.watch(all(), provider_keys_writer, move |change| {
-        provider_key_concerns(&known_too, &change)
-    });
-    scope.watch(ours(), deployments_writer, child_concerns(seen()));
-    scope.watch(ours(), services_writer, child_concerns(seen()));
-    scope.watch(
-        all().labels(GATEWAY_LABEL),
-        pods_writer,
-        pod_concerns(seen()),
-    );
-    let accounts = Writer::<PartialObjectMeta<ServiceAccount>>::default();
-    let accounts = scope.watch(ours(), accounts, child_concerns(seen()));
-    let secrets = Writer::<PartialObjectMeta<Secret>>::default();
-    let secrets = scope.watch(all(), secrets, named_concerns(seen(), names_secret));
-    let config_maps = Writer::<PartialObjectMeta<ConfigMap>>::default();
-    let config_maps = scope.watch(all(), config_maps, named_concerns(seen(), names_config_map));
+    scope.watch(all(), gateways_writer, concerns::of_gateway(seen()));
+    let concern = concerns::of_provider_key(seen());
+    scope.watch(all(), provider_keys_writer, concern);
+    scope.watch(all(), invites_writer, concerns::of_invite(seen()));
+    scope.watch(all(), client_keys_writer, concerns::of_client_key(seen()));
+    scope.watch(ours(), deployments_writer, concerns::of_child(seen()));
+    scope.watch(ours(), services_writer, concerns::of_child(seen()));
+    let pods_config = all().labels(GATEWAY_LABEL);
+    scope.watch(pods_config, pods_writer, concerns::of_pod(seen()));
+    let unread = scope.watch_metadata(&stores);
     // A writer that is dropped ends the wait, too; then the operator is on its way out.
     let _ = tokio::join!(
         stores.gateways.wait_until_ready(),
         stores.provider_keys.wait_until_ready(),
+        stores.invites.wait_until_ready(),
+        stores.client_keys.wait_until_ready(),
         stores.deployments.wait_until_ready(),
         stores.services.wait_until_ready(),
         stores.pods.wait_until_ready(),
-        accounts.wait_until_ready(),
-        secrets.wait_until_ready(),
-        config_maps.wait_until_ready(),
+        unread,
     );
     stores
+}
+
+fn all() -> watcher::Config {
+    watcher::Config::default().page_size(PAGE_SIZE)
+}
+
+fn ours() -> watcher::Config {
+    all().labels(&format!("{MANAGED_BY_LABEL}={MANAGER}"))
 }
 
 /// Where to watch, and where to say what changed.
@@ -171,6 +206,31 @@ pub struct Scope<'a> {
 }
 
 impl Scope<'_> {
+    /// Watches the kinds of which only is kept that they changed; the answer ends once all have
+    /// listed what there is.
+    fn watch_metadata(&mut self, stores: &Stores) -> impl Future<Output = ()> + use<> {
+        let seen = || stores.clone();
+        let accounts = Writer::<PartialObjectMeta<ServiceAccount>>::default();
+        let accounts = self.watch(ours(), accounts, concerns::of_child(seen()));
+        let roles = Writer::<PartialObjectMeta<Role>>::default();
+        let roles = self.watch(ours(), roles, concerns::of_child(seen()));
+        let bindings = Writer::<PartialObjectMeta<RoleBinding>>::default();
+        let bindings = self.watch(ours(), bindings, concerns::of_child(seen()));
+        let secrets = Writer::<PartialObjectMeta<Secret>>::default();
+        let secrets = self.watch(all(), secrets, concerns::of_secret(seen()));
+        let config_maps = Writer::<PartialObjectMeta<ConfigMap>>::default();
+        let config_maps = self.watch(all(), config_maps, concerns::of_config_map(seen()));
+        async move {
+            let _ = tokio::join!(
+                accounts.wait_until_ready(),
+                roles.wait_until_ready(),
+                bindings.wait_until_ready(),
+                secrets.wait_until_ready(),
+                config_maps.wait_until_ready(),
+            );
+        }
+    }
+
     fn watch<K>(
         &mut self,
         config: watcher::Config,
@@ -196,160 +256,4 @@ impl Scope<'_> {
         self.tasks.spawn(watch);
         store
     }
-}
-
-/// A gateway concerns itself, and the keys whose status says who uses them.
-fn gateway_concerns(stores: &Stores, change: &Change<'_, Guarded<AnyrayGateway>>) -> Vec<Trigger> {
-    let &Change::Object { old, new } = change else {
-        return every_gateway(stores);
-    };
-    let Some(object) = new.or(old) else {
-        return Vec::new();
-    };
-    let key = ObjectKey::of(object);
-    let mut triggers = keys_in(stores, &key.namespace);
-    // A pass for each status that a pass writes would never rest, where its message changes.
-    if new.is_none() || old.map(says) != new.map(says) {
-        triggers.push(Trigger::Gateway(key));
-    }
-    triggers
-}
-
-/// A key concerns itself; its gateways only if it says something else than before.
-fn provider_key_concerns(
-    stores: &Stores,
-    change: &Change<'_, Guarded<ProviderKey>>,
-) -> Vec<Trigger> {
-    let &Change::Object { old, new } = change else {
-        let keys = stores.provider_keys.state();
-        let keys = keys
-            .iter()
-            .map(|key| Trigger::ProviderKey(ObjectKey::of(key.as_ref())));
-        return keys.chain(every_gateway(stores)).collect();
-    };
-    let Some(object) = new.or(old) else {
-        return Vec::new();
-    };
-    let key = ObjectKey::of(object);
-    let is_same = new.is_some() && old.map(says) == new.map(says);
-    let gateways = if is_same {
-        Vec::new()
-    } else {
-        gateways_in(stores, &key.namespace)
-    };
-    gateways
-        .into_iter()
-        .chain([Trigger::ProviderKey(key)])
-        .collect()
-}
-
-/// What people say in an object; its status is what it is told.
-fn says<K: Resource>(object: &K) -> impl PartialEq + use<K> {
-    let metadata = object.meta();
-    (
-        metadata.uid.clone(),
-        metadata.generation,
-        metadata.deletion_timestamp.clone(),
-        metadata.labels.clone(),
-    )
-}
-
-/// A child concerns the gateway that owns it.
-fn child_concerns<K: Resource<DynamicType = ()>>(
-    stores: Stores,
-) -> impl Fn(Change<'_, K>) -> Vec<Trigger> {
-    move |change| match change {
-        Change::Listed => every_gateway(&stores),
-        // An edit may have taken the owner away: what was, counts, too.
-        Change::Object { old, new } => old.into_iter().chain(new).filter_map(owner).collect(),
-    }
-}
-
-/// An object that people make concerns the keys that name it, and their gateways.
-fn named_concerns<K: Resource<DynamicType = ()>>(
-    stores: Stores,
-    names: fn(&ProviderKey, &str) -> bool,
-) -> impl Fn(Change<'_, K>) -> Vec<Trigger> {
-    move |change| {
-        let Change::Object { old, new } = change else {
-            let keys = stores.provider_keys.state();
-            let keys = keys
-                .iter()
-                .map(|key| Trigger::ProviderKey(ObjectKey::of(key.as_ref())));
-            return keys.chain(every_gateway(&stores)).collect();
-        };
-        let mut triggers: Vec<_> = old.into_iter().chain(new).filter_map(owner).collect();
-        let Some(key) = new.or(old).map(ObjectKey::of) else {
-            return triggers;
-        };
-        let keys = stores.provider_keys_in(&key.namespace);
-        let naming: Vec<_> = keys
-            .iter()
-            .filter(|provider_key| names(provider_key, &key.name))
-            .collect();
-        if !naming.is_empty() {
-            triggers.extend(gateways_in(&stores, &key.namespace));
-        }
-        triggers.extend(
-            naming
-                .into_iter()
-                .map(|key| Trigger::ProviderKey(ObjectKey::of(key))),
-        );
-        triggers
-    }
-}
-
-fn names_secret(key: &ProviderKey, secret: &str) -> bool {
-    key.spec.auth.api_key_secret_ref.name == secret
-}
-
-fn names_config_map(key: &ProviderKey, config_map: &str) -> bool {
-    let endpoint = key.spec.endpoint.as_ref();
-    let bundle = endpoint.and_then(|endpoint| endpoint.ca_bundle_ref.as_ref());
-    bundle.is_some_and(|reference| reference.name == config_map)
-}
-
-fn pod_concerns(stores: Stores) -> impl Fn(Change<'_, Pod>) -> Vec<Trigger> {
-    move |change| match change {
-        Change::Listed => every_gateway(&stores),
-        Change::Object { old, new } => old.into_iter().chain(new).filter_map(gateway_of).collect(),
-    }
-}
-
-fn gateway_of(pod: &Pod) -> Option<Trigger> {
-    Some(Trigger::Gateway(ObjectKey {
-        namespace: pod.namespace()?,
-        name: pod.labels().get(GATEWAY_LABEL)?.clone(),
-    }))
-}
-
-fn owner<K: Resource>(object: &K) -> Option<Trigger> {
-    let owner = metadata::owner(object.meta())?;
-    Some(Trigger::Gateway(ObjectKey {
-        namespace: object.namespace()?,
-        name: owner.name.clone(),
-    }))
-}
-
-fn every_gateway(stores: &Stores) -> Vec<Trigger> {
-    let gateways = stores.gateways.state();
-    let keys = gateways
-        .iter()
-        .map(|gateway| ObjectKey::of(gateway.as_ref()));
-    keys.map(Trigger::Gateway).collect()
-}
-
-fn gateways_in(stores: &Stores, namespace: &str) -> Vec<Trigger> {
-    let gateways = stores.gateways_in(namespace);
-    gateways
-        .iter()
-        .map(|gateway| Trigger::Gateway(ObjectKey::of(gateway)))
-        .collect()
-}
-
-fn keys_in(stores: &Stores, namespace: &str) -> Vec<Trigger> {
-    let keys = stores.provider_keys_in(namespace);
-    keys.iter()
-        .map(|key| Trigger::ProviderKey(ObjectKey::of(key)))
-        .collect()
 }

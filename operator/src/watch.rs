@@ -36,6 +36,10 @@ pub enum Trigger {
     Gateway(ObjectKey),
     /// A `ProviderKey`.
     ProviderKey(ObjectKey),
+    /// An `Invite`.
+    Invite(ObjectKey),
+    /// A `ClientKey`.
+    ClientKey(ObjectKey),
 }
 
 /// Where triggers go, one queue per kind.
@@ -45,6 +49,10 @@ pub struct Queues {
     pub gateways: mpsc::Sender<ObjectKey>,
     /// `ProviderKey`s to look at.
     pub provider_keys: mpsc::Sender<ObjectKey>,
+    /// `Invite`s to look at.
+    pub invites: mpsc::Sender<ObjectKey>,
+    /// `ClientKey`s to look at.
+    pub client_keys: mpsc::Sender<ObjectKey>,
 }
 
 impl Queues {
@@ -53,6 +61,8 @@ impl Queues {
         let _ = match trigger {
             Trigger::Gateway(key) => self.gateways.send(key).await,
             Trigger::ProviderKey(key) => self.provider_keys.send(key).await,
+            Trigger::Invite(key) => self.invites.send(key).await,
+            Trigger::ClientKey(key) => self.client_keys.send(key).await,
         };
     }
 }

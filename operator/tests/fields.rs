@@ -5,6 +5,9 @@
 
 #![cfg(test)]
 
+#[path = "fields/clients.rs"]
+mod clients;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyray_crds::{
@@ -13,6 +16,7 @@ use anyray_crds::{
 };
 use anyray_operator::{
     gateway::{
+        admin,
         build::{self, Defaults},
         dereference::selects,
         validate::{self, References},
@@ -52,9 +56,14 @@ enum Effect {
     Objects(Value, Value),
     /// The first spec is accepted, the second is refused.
     Acceptance(Value, Value),
+    /// Both specs are accepted, and the operator makes the same of them: the gateway reads the
+    /// field from the object itself, and its tests show what it does there.
+    InGateway(Value, Value),
+    /// Both specs are accepted; people read the field, and nothing else does.
+    ForPeople(Value, Value),
 }
 
-use Effect::{Acceptance, Objects};
+use Effect::{Acceptance, ForPeople, InGateway, Objects};
 
 /// A row for a field that the base leaves out.
 fn set(after: Value) -> Effect {
@@ -64,9 +73,58 @@ fn set(after: Value) -> Effect {
 /// By the path of each field of `AnyrayGateway`: changes of [`gateway`].
 fn gateway_fields() -> BTreeMap<&'static str, Effect> {
     let mut fields = data_plane_fields();
+    fields.extend(admin_fields());
+    fields.extend(custom_host_fields());
     fields.extend(pod_fields());
     fields.extend(service_fields());
     fields
+}
+
+fn admin_fields() -> BTreeMap<&'static str, Effect> {
+    let token = |name: &str, key: &str| json!({ "admin": { "tokenSecretRef": { "name": name, "key": key } } });
+    [
+        (
+            "admin.enabled",
+            set(json!({ "admin": { "enabled": false } })),
+        ),
+        (
+            "admin.tokenSecretRef.name",
+            Objects(token("keys", "token"), token("other", "token")),
+        ),
+        (
+            "admin.tokenSecretRef.key",
+            Objects(token("keys", "token"), token("keys", "other")),
+        ),
+        (
+            "admin.host",
+            set(json!({ "admin": { "host": "admin.example.com" } })),
+        ),
+    ]
+    .into()
+}
+
+fn custom_host_fields() -> BTreeMap<&'static str, Effect> {
+    let host = |host: &str| json!({ "egress": { "customHosts": [{ "host": host }] } });
+    let bundle = |name: &str, key: &str| {
+        let mut spec = host("llm.example.com");
+        spec["egress"]["customHosts"][0]["caBundleRef"] = json!({ "name": name, "key": key });
+        spec
+    };
+    [
+        (
+            "egress.customHosts[].host",
+            Objects(host("llm.example.com"), host("llm.example.com:8443")),
+        ),
+        (
+            "egress.customHosts[].caBundleRef.name",
+            Objects(bundle("one", "ca.crt"), bundle("two", "ca.crt")),
+        ),
+        (
+            "egress.customHosts[].caBundleRef.key",
+            Objects(bundle("one", "ca.crt"), bundle("one", "other.crt")),
+        ),
+    ]
+    .into()
 }
 
 fn data_plane_fields() -> BTreeMap<&'static str, Effect> {
@@ -77,9 +135,13 @@ fn data_plane_fields() -> BTreeMap<&'static str, Effect> {
     [
         (
             "auth.clientKeys",
-            Acceptance(json!({}), json!({ "auth": { "clientKeys": null } })),
+            set(json!({ "auth": { "clientKeys": "Required" } })),
         ),
         ("auth.acknowledgeOpen", Acceptance(opened, balanced)),
+        (
+            "auth.subscriptionPassthrough",
+            set(json!({ "auth": { "subscriptionPassthrough": true } })),
+        ),
         (
             "providers.selector",
             set(json!({ "providers": { "selector": { "matchLabels": { "team": "b" } } } })),
@@ -371,21 +433,36 @@ fn material(key: &ProviderKey) -> Material {
     };
     let bundle = key.spec.endpoint.as_ref();
     let bundle = bundle.and_then(|endpoint| endpoint.ca_bundle_ref.as_ref());
-    let bundle = bundle.map(|reference| {
-        let count = if reference.name == "one" { 1 } else { 2 };
-        let certificates = |count| CERTIFICATE.repeat(count);
-        [
-            ("ca.crt".to_owned(), certificates(count)),
-            ("other.crt".to_owned(), certificates(count + 2)),
-        ]
-        .into()
-    });
     Material {
         secret: Some(SecretEntries {
             version: Some("1".to_owned()),
             entries: ["apiKey", "other"].map(entry).into(),
         }),
-        ca_bundle: bundle,
+        ca_bundle: bundle.map(|reference| certificates(&reference.name)),
+    }
+}
+
+/// The `data` of a ConfigMap.
+fn certificates(name: &str) -> BTreeMap<String, String> {
+    let count = if name == "one" { 1 } else { 2 };
+    let certificates = |count| CERTIFICATE.repeat(count);
+    [
+        ("ca.crt".to_owned(), certificates(count)),
+        ("other.crt".to_owned(), certificates(count + 2)),
+    ]
+    .into()
+}
+
+/// The Secret with the admin token; each has other entries.
+fn admin_secret(gateway: &AnyrayGateway) -> SecretEntries {
+    let secret = admin::reference(gateway).name;
+    let entry = |entry: &str| {
+        let value = format!("{secret}-{entry}-0123456789").into_bytes();
+        (entry.to_owned(), value.into())
+    };
+    SecretEntries {
+        version: Some("1".to_owned()),
+        entries: ["token", "other"].map(entry).into(),
     }
 }
 
@@ -396,6 +473,10 @@ fn objects(gateway: &Value, key: &Value) -> Result<String, String> {
     let keys = [key].into_iter().filter(|key| selects(&gateway, key));
     let references = References {
         keys: keys.map(|key| (key.clone(), material(&key))).collect(),
+        admin: Some(admin_secret(&gateway)),
+        bundles: ["one", "two"]
+            .map(|name| (name.to_owned(), certificates(name)))
+            .into(),
         ..References::default()
     };
     let validated = validate::validate(&gateway, &references).map_err(|fault| fault.message)?;
@@ -406,6 +487,8 @@ fn objects(gateway: &Value, key: &Value) -> Result<String, String> {
     let built = build::build(&validated, &defaults);
     let objects = json!([
         built.service_account,
+        built.role,
+        built.role_binding,
         built.secret,
         built.config_map,
         built.service,
@@ -431,6 +514,11 @@ fn check(
             Acceptance(accepted, refused) => {
                 build(accepted).unwrap_or_else(|error| panic!("{path}: {error}"));
                 assert!(build(refused).is_err(), "{kind}: {path} has no effect");
+            }
+            InGateway(before, after) | ForPeople(before, after) => {
+                let before = build(before).unwrap_or_else(|error| panic!("{path}: {error}"));
+                let after = build(after).unwrap_or_else(|error| panic!("{path}: {error}"));
+                assert!(before == after, "{kind}: {path} has an effect here");
             }
         }
     }

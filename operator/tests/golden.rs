@@ -45,6 +45,8 @@ fn documents(resources: &Resources) -> String {
     [
         HEADER.to_owned(),
         document(&resources.service_account),
+        document(&resources.role),
+        document(&resources.role_binding),
         document(&resources.secret),
         document(&resources.config_map),
         document(&resources.service),

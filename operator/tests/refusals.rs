@@ -16,6 +16,7 @@ use anyray_operator::{
     provider_key::validate::{self, Material, SecretEntries},
 };
 use anyray_wire::gateway_config::{GatewayConfig, egress::EgressRule};
+use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -195,4 +196,99 @@ fn what_the_api_server_accepts_becomes_a_configuration_that_can_be_read() {
         count += 1;
     }
     assert!(count > 0, "there is no fixture");
+}
+
+/// With `/admin` of a token in this Secret's entry `token`.
+fn with_token(value: &[u8]) -> (AnyrayGateway, References) {
+    let gateway = admit(&json!({
+        "apiVersion": "anyray.ai/v1alpha1",
+        "kind": "AnyrayGateway",
+        "metadata": { "name": "main", "namespace": "llm" },
+        "spec": { "admin": { "tokenSecretRef": { "name": "admin" } } },
+    }));
+    let references = References {
+        admin: material("token", value).secret,
+        ..References::default()
+    };
+    (gateway, references)
+}
+
+#[test]
+fn a_secret_that_holds_no_admin_token_leaves_admin_out_and_is_not_quoted() {
+    for value in [
+        "sk-canary-short",
+        "sk-canary 0123456789",
+        "sk-canary\n0123456789",
+    ] {
+        let (gateway, references) = with_token(value.as_bytes());
+        let validated = gateway::validate(&gateway, &references).expect("a gateway");
+        let fault = validated.unresolved.first().expect("a fault");
+        assert_eq!(fault.reason, Reason::InvalidKey);
+        assert!(fault.message.contains("token of the Secret admin"));
+        assert!(!fault.message.contains("canary"), "{}", fault.message);
+        assert!(!validated.files.keys.contains_key("admin.token"));
+        let config: Value = serde_json::from_str(&validated.files.gateway_json).expect("JSON");
+        assert_eq!(config["admin"], Value::Null);
+    }
+}
+
+#[test]
+fn a_missing_secret_or_entry_leaves_admin_out() {
+    let (gateway, mut references) = with_token(CANARY.as_bytes());
+    references.admin = material("other", CANARY.as_bytes()).secret;
+    let validated = gateway::validate(&gateway, &references).expect("a gateway");
+    let fault = validated.unresolved.first().expect("a fault");
+    assert_eq!(fault.reason, Reason::KeyMissing);
+    references.admin = None;
+    let validated = gateway::validate(&gateway, &references).expect("a gateway");
+    let fault = validated.unresolved.first().expect("a fault");
+    assert_eq!(fault.reason, Reason::SecretNotFound);
+}
+
+#[test]
+fn an_admin_token_is_handed_over_with_its_digest_and_without_its_line_break() {
+    let (gateway, references) = with_token(format!("{CANARY}\n").as_bytes());
+    let validated = gateway::validate(&gateway, &references).expect("a gateway");
+    let token = &validated.files.keys["admin.token"];
+    assert_eq!(token.expose_secret(), CANARY.as_bytes());
+    assert!(validated.files.index_json.contains("admin.token"));
+    assert!(!validated.files.gateway_json.contains(CANARY));
+    assert!(!format!("{validated:?}").contains(CANARY));
+}
+
+#[test]
+fn a_host_that_callers_may_name_is_left_out_where_it_cannot_be_served() {
+    let gateway: AnyrayGateway = admit(&json!({
+        "apiVersion": "anyray.ai/v1alpha1",
+        "kind": "AnyrayGateway",
+        "metadata": { "name": "main", "namespace": "llm" },
+        "spec": { "egress": { "customHosts": [
+            { "host": "good.example.com" },
+            { "host": "missing.example.com", "caBundleRef": { "name": "missing" } },
+            { "host": "wrong.example.com", "caBundleRef": { "name": "wrong" } },
+            { "host": "good.example.com:443" },
+            { "host": "port.example.com:99999" },
+        ] } },
+    }));
+    let wrong = [("ca.crt".to_owned(), "no certificate".to_owned())];
+    let references = References {
+        bundles: [("wrong".to_owned(), wrong.into())].into(),
+        ..References::default()
+    };
+    let validated = gateway::validate(&gateway, &references).expect("a gateway");
+    let reasons = validated.unresolved.iter().map(|fault| fault.reason);
+    let expected = [
+        Reason::CaBundleNotFound,
+        Reason::InvalidCaBundle,
+        Reason::Invalid,
+        Reason::EndpointNotAllowed,
+    ];
+    assert_eq!(reasons.collect::<Vec<_>>(), expected);
+    for fault in &validated.unresolved {
+        assert!(fault.message.starts_with("egress.customHosts "));
+    }
+    let config: Value = serde_json::from_str(&validated.files.gateway_json).expect("JSON");
+    let hosts = config["egress"]["customHosts"].as_array().expect("hosts");
+    assert_eq!(hosts.len(), 1);
+    assert_eq!(hosts[0]["host"], "good.example.com");
 }

@@ -43,6 +43,29 @@ spec:
       name: keys
 ";
 
+const INVITE: &str = "\
+apiVersion: anyray.ai/v1alpha1
+kind: Invite
+metadata:
+  name: ada
+spec:
+  gatewayRef:
+    name: main
+  user: ada@example.com
+";
+
+const CLIENT_KEY: &str = "\
+apiVersion: anyray.ai/v1alpha1
+kind: ClientKey
+metadata:
+  name: ci
+spec:
+  gatewayRef:
+    name: main
+  user: ci
+  secretName: ci-key
+";
+
 fn secret(key: &str) -> String {
     format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: keys\nstringData:\n  apiKey: {key}\n")
 }
@@ -207,6 +230,51 @@ fn a_key_without_its_secret_is_told_and_gets_no_credential() {
     assert_eq!(config["providerKeys"][0]["credential"], Value::Null);
 }
 
+/// A gateway without a cluster keeps them in its own store.
+#[test]
+fn invites_and_client_keys_are_checked_and_change_nothing() {
+    let folders = Folders::complete();
+    assert_success(&folders.render(&[]));
+    let before = folders.rendered("index.json");
+    folders.put("invite.yaml", INVITE);
+    folders.put("client-key.yaml", CLIENT_KEY);
+    assert_success(&folders.render(&[]));
+    assert_eq!(folders.rendered("index.json"), before);
+}
+
+#[test]
+fn the_admin_token_is_that_of_the_spec_or_there_is_none() {
+    let folders = Folders::complete();
+    let output = folders.render(&[]);
+    assert_success(&output);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("/admin will not be served"), "{told}");
+    let admin = |folders: &Folders| {
+        let config = folders.rendered("gateway.json");
+        let config: Value = serde_json::from_str(&config).expect("JSON");
+        config["admin"].clone()
+    };
+    assert_eq!(admin(&folders), Value::Null);
+
+    let named = format!("{GATEWAY}  admin: {{tokenSecretRef: {{name: keys, key: apiKey}}}}\n");
+    folders.put("gateway.yaml", &named);
+    let output = folders.render(&[]);
+    assert_success(&output);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!told.contains("/admin will not be served"), "{told}");
+    assert_eq!(admin(&folders)["credential"]["file"], "admin.token");
+    assert_eq!(folders.rendered("admin.token"), CANARY);
+    assert_eq!(mode(&folders.data().join("admin.token")), 0o600);
+
+    folders.put("secret.yaml", &secret("too-short"));
+    let output = folders.render(&[]);
+    assert_success(&output);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("InvalidKey: admin: the entry apiKey of the Secret keys"));
+    assert!(!told.contains("too-short"), "{told}");
+    assert_eq!(admin(&folders), Value::Null);
+}
+
 #[test]
 fn an_endpoint_can_be_replaced() {
     let folders = Folders::complete();
@@ -262,8 +330,11 @@ fn a_fault_of_an_object_is_told_with_its_file_and_field() {
         &rule,
         &["spec.drain: terminationGracePeriodSeconds must be"],
     );
-    let kind = "apiVersion: anyray.ai/v1alpha1\nkind: Invite\nmetadata: {name: a}\n";
-    check_refusal(kind, &["Invite a", "no kind Invite"]);
+    let kind = "apiVersion: anyray.ai/v1alpha1\nkind: Budget\nmetadata: {name: a}\n";
+    check_refusal(kind, &["Budget a", "no kind Budget"]);
+    check_refusal(&INVITE.replace("user", "usr"), &["Invite ada", "usr"]);
+    let key = CLIENT_KEY.replace("secretName: ci-key", "suspended: true");
+    check_refusal(&key, &["ClientKey ci", "exactly one of key, secretName"]);
     let version = GATEWAY.replace("v1alpha1", "v9");
     check_refusal(&version, &["AnyrayGateway main", "anyray.ai/v9"]);
 }

@@ -50,26 +50,44 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if kindIs "bool" .switch }}{{ if .switch }}true{{ end }}{{ else if not .root.Values.watchNamespaces }}true{{ end }}
 {{- end }}
 
-{{/* All that the operator may do, in every namespace that it serves. No delete: what it makes goes with its owner. */}}
+{{/* All that the operator may do, in every namespace that it serves. What it makes goes with its owner; only a code that is of no more use is deleted. */}}
 {{- define "anyray.operatorRules" -}}
 # What it serves, and where it reports.
 - apiGroups: [anyray.ai]
-  resources: [anyraygateways, providerkeys]
+  resources: [anyraygateways, providerkeys, invites, clientkeys]
   verbs: [get, list, watch]
 - apiGroups: [anyray.ai]
-  resources: [anyraygateways/status, providerkeys/status]
+  resources: [anyraygateways/status, providerkeys/status, invites/status, clientkeys/status]
   verbs: [get, patch]
 # To own objects in a way that holds a deletion back until they are gone.
 - apiGroups: [anyray.ai]
   resources: [anyraygateways/finalizers]
   verbs: [update]
-# What a gateway is made of. It also reads the Secrets and ConfigMaps that ProviderKeys name.
+# What a gateway is made of. It also reads the ConfigMaps that gateways and ProviderKeys name.
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch]
 - apiGroups: [""]
-  resources: [services, configmaps, secrets, serviceaccounts]
+  resources: [services, configmaps, serviceaccounts]
   verbs: [get, list, watch, create, patch]
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [roles, rolebindings]
+  verbs: [get, list, watch, create, patch]
+# The Secrets that gateways and ProviderKeys name, and those that it makes.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch, create, patch, delete]
+# What it only hands on: nobody can give a gateway's pods rights that they do not have themselves.
+# `serve` and `own` are rights on nothing that exists; the policy for gateways asks for them.
+- apiGroups: [anyray.ai]
+  resources: [invites, clientkeys]
+  verbs: [create, delete]
+- apiGroups: [anyray.ai]
+  resources: [invites/status]
+  verbs: [update]
+- apiGroups: [anyray.ai]
+  resources: [anyraygateways/clients]
+  verbs: [serve, own]
 # To ask which configuration runs, and to make the kubelet fetch a new one at once.
 - apiGroups: [""]
   resources: [pods]

@@ -13,6 +13,7 @@ use crate::validation;
 
 /// A caller of a gateway: a person's or a program's key, of which only the hash is known.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, CustomResource, JsonSchema)]
+#[expect(clippy::duplicated_attributes, reason = "each column has a type")]
 #[kube(
     group = "anyray.ai",
     version = "v1alpha1",

@@ -21,10 +21,32 @@ const OPERATOR_RULES: &[Rule] = &[
         &["anyraygateways", "providerkeys"],
         &["get", "list", "watch"],
     ),
+    // It makes and deletes none of these; it grants that to gateways' pods.
     (
         &["anyray.ai"],
-        &["anyraygateways/status", "providerkeys/status"],
+        &["invites", "clientkeys"],
+        &["get", "list", "watch", "create", "delete"],
+    ),
+    (
+        &["anyray.ai"],
+        &[
+            "anyraygateways/status",
+            "providerkeys/status",
+            "clientkeys/status",
+        ],
         &["get", "patch"],
+    ),
+    // It patches; gateways' pods update.
+    (
+        &["anyray.ai"],
+        &["invites/status"],
+        &["get", "patch", "update"],
+    ),
+    // Rights on nothing that exists, see `GATEWAY_RULES`.
+    (
+        &["anyray.ai"],
+        &["anyraygateways/clients"],
+        &["serve", "own"],
     ),
     (&["anyray.ai"], &["anyraygateways/finalizers"], &["update"]),
     (
@@ -34,11 +56,40 @@ const OPERATOR_RULES: &[Rule] = &[
     ),
     (
         &[""],
-        &["services", "configmaps", "secrets", "serviceaccounts"],
+        &["services", "configmaps", "serviceaccounts"],
         &["get", "list", "watch", "create", "patch"],
+    ),
+    // To give gateways' pods their rights. Without `bind` and `escalate` it gives none that it does
+    // not have itself.
+    (
+        &["rbac.authorization.k8s.io"],
+        &["roles", "rolebindings"],
+        &["get", "list", "watch", "create", "patch"],
+    ),
+    // It deletes the code of an Invite that is of no more use.
+    (
+        &[""],
+        &["secrets"],
+        &["get", "list", "watch", "create", "patch", "delete"],
     ),
     (&[""], &["pods"], &["get", "list", "watch", "patch"]),
     (&["events.k8s.io"], &["events"], &["create", "patch"]),
+];
+
+/// All that the operator grants to a gateway's pods, as `operator/src/gateway/build/role.rs` has it.
+/// It must hold each of them itself, or the API server refuses the Role.
+const GATEWAY_RULES: &[Rule] = &[
+    (
+        &["anyray.ai"],
+        &["invites", "clientkeys"],
+        &["get", "list", "watch", "create", "delete"],
+    ),
+    (&["anyray.ai"], &["invites/status"], &["update"]),
+    (
+        &["anyray.ai"],
+        &["anyraygateways/clients"],
+        &["serve", "own"],
+    ),
 ];
 
 /// Verbs that no role has: they widen rights or borrow somebody else's.
@@ -54,8 +105,6 @@ const FORBIDDEN_RESOURCES: &[&str] = &[
     "pods/ephemeralcontainers",
     "serviceaccounts/token",
     "customresourcedefinitions",
-    "roles",
-    "rolebindings",
     "clusterroles",
     "clusterrolebindings",
     "validatingadmissionpolicies",
@@ -76,6 +125,15 @@ fn the_operator_has_exactly_its_rights() {
     assert_eq!(binding["subjects"], operator_alone());
     assert!(of_kind(&objects, "Role").is_empty());
     assert_eq!(of_kind(&objects, "ClusterRoleBinding").len(), 1);
+}
+
+#[test]
+fn the_operator_has_every_right_that_it_grants() {
+    let operator = rights_of_rules(OPERATOR_RULES);
+    for (resource, verbs) in rights_of_rules(GATEWAY_RULES) {
+        let held = operator.get(&resource).expect("a right");
+        assert!(verbs.is_subset(held), "{resource:?}: {verbs:?}");
+    }
 }
 
 #[test]
@@ -103,14 +161,16 @@ fn a_namespaced_install_has_nothing_cluster_scoped_unasked() {
     let objects = render(&["--set", "watchNamespaces={team-a}"]);
     let found: Vec<_> = objects.iter().filter(is_extra).collect();
     assert!(found.is_empty(), "{found:#?}");
-    let asked = ["watchNamespaces={team-a}", "podPatchPolicy.enabled=true"].join(",");
-    let objects = render(&["--set", &asked]);
-    let kinds = objects.iter().filter(is_extra).map(|it| text(&it["kind"]));
     let policy = [
         "ValidatingAdmissionPolicy",
         "ValidatingAdmissionPolicyBinding",
     ];
-    assert_eq!(kinds.collect::<Vec<_>>(), policy);
+    for switch in ["podPatchPolicy", "gatewayClientsPolicy"] {
+        let asked = format!("watchNamespaces={{team-a}},{switch}.enabled=true");
+        let objects = render(&["--set", &asked]);
+        let kinds = objects.iter().filter(is_extra).map(|it| text(&it["kind"]));
+        assert_eq!(kinds.collect::<Vec<_>>(), policy, "{switch}");
+    }
 }
 
 #[test]
@@ -178,6 +238,40 @@ fn the_pod_policy_is_about_the_account_that_the_operator_runs_as() {
         assert_eq!(binding["spec"]["policyName"], name);
         assert_eq!(binding["spec"]["validationActions"], json!(["Deny"]));
     }
+}
+
+/// A field that it forgot could be changed by a gateway's pod.
+#[test]
+fn the_policy_for_gateways_knows_every_field_of_an_invites_status() {
+    let objects = render(&[]);
+    let name = "anyray-operator.anyray-system.gateway-clients";
+    let policy = find(&objects, "ValidatingAdmissionPolicy", name);
+    let validations = policy["spec"]["validations"].as_array().expect("a list");
+    let last = text(&validations.last().expect("one")["expression"]);
+    let invites = find(&objects, "CustomResourceDefinition", "invites.anyray.ai");
+    let status = invites
+        .pointer("/spec/versions/0/schema/openAPIV3Schema/properties/status/properties")
+        .and_then(Value::as_object)
+        .expect("fields");
+    for field in status.keys().filter(|field| *field != "redemption") {
+        let same = format!("variables.after.?status.?{field} == variables.before.?status.?{field}");
+        assert!(last.contains(&same), "{field} is not in: {last}");
+    }
+    assert_eq!(last.matches("==").count(), status.len() - 1, "{last}");
+}
+
+#[test]
+fn the_policy_for_gateways_is_in_force_and_leaves_the_operator_out() {
+    let objects = render(&[]);
+    let name = "anyray-operator.anyray-system.gateway-clients";
+    let policy = find(&objects, "ValidatingAdmissionPolicy", name);
+    assert_eq!(policy["spec"]["failurePolicy"], "Fail");
+    let condition = text(&policy["spec"]["matchConditions"][0]["expression"]);
+    assert!(condition.contains(".check(\"serve\").allowed() && !authorizer."));
+    assert!(condition.ends_with(".check(\"patch\").allowed()"));
+    let binding = find(&objects, "ValidatingAdmissionPolicyBinding", name);
+    assert_eq!(binding["spec"]["policyName"], name);
+    assert_eq!(binding["spec"]["validationActions"], json!(["Deny"]));
 }
 
 fn is_role(object: &Value) -> bool {

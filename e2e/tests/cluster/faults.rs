@@ -74,7 +74,7 @@ async fn start(context: &Context) -> Result<()> {
 }
 
 /// An exclusive trial after which, whatever came of it, the cluster is waited for.
-fn settled(
+pub(crate) fn settled(
     name: &'static str,
     run: impl AsyncFn(&Context) -> Result<()> + Copy + Send + 'static,
 ) -> Entry {
@@ -127,6 +127,12 @@ fn none_failed((count, failed): (usize, Vec<String>)) -> Result<usize> {
     );
     ensure!(count > 0, "no request was made");
     Ok(count)
+}
+
+/// Kills the API server and starts it again.
+pub(crate) async fn restart_api_server(context: &Context) -> Result<()> {
+    context.cluster().stop_api_server().await?;
+    context.cluster().start_api_server().await
 }
 
 async fn restart(context: &Context) -> Result<()> {
@@ -276,7 +282,7 @@ async fn without_control_plane(
     Ok(loaded)
 }
 
-async fn scale_operator(context: &Context, replicas: u8) -> Result<()> {
+pub(crate) async fn scale_operator(context: &Context, replicas: u8) -> Result<()> {
     let replicas_flag = format!("--replicas={replicas}");
     context
         .kubectl(&["--namespace", SYSTEM, "scale", OPERATOR, &replicas_flag])

@@ -10,24 +10,34 @@ use tokio::{
 };
 
 /// For one answer of something that is ready.
-const LIMIT: Duration = Duration::from_secs(15);
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// `GET`s a URL; returns the status and the body.
 pub(crate) async fn get(url: &str) -> Result<(u16, String)> {
-    exchange("GET", url, "").await
+    send("GET", url, &[], "").await
 }
 
 /// `POST`s JSON; returns the status and the body.
 pub(crate) async fn post(url: &str, body: &str) -> Result<(u16, String)> {
-    exchange("POST", url, body).await
+    send("POST", url, &[], body).await
 }
 
-async fn exchange(method: &str, url: &str, body: &str) -> Result<(u16, String)> {
+/// Sends a request with further headers; returns the status and the body.
+pub(crate) async fn send(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<(u16, String)> {
     let rest = url.strip_prefix("http://").context("an http URL")?;
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let further: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
     let request = format!(
         "{method} /{path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+         content-type: application/json\r\ncontent-length: {}\r\n{further}\r\n{body}",
         body.len()
     );
     let answer = timeout(LIMIT, async {

@@ -177,7 +177,7 @@ impl Context {
     pub(crate) async fn operator(&self) -> Result<()> {
         let install = async || {
             operator::install(self).await?;
-            for kind in ["AnyrayGateway", "ProviderKey"] {
+            for kind in ["AnyrayGateway", "ProviderKey", "Invite", "ClientKey"] {
                 let statuses = Arc::clone(&self.stage.statuses);
                 let client = self.client();
                 let watch = async move { statuses.watch(client, kind).await };

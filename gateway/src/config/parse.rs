@@ -6,9 +6,12 @@ use std::{
     time::Duration,
 };
 
-use anyray_wire::gateway_config::{
-    self, CONFIG_FILE, Credential, Endpoint, GatewayConfig, INDEX_FILE, Index, SCHEMA_VERSION,
-    api_key, check, egress::EgressRule, endpoint,
+use anyray_wire::{
+    anyray::credential::CredentialDigest,
+    gateway_config::{
+        self, CONFIG_FILE, Credential, Endpoint, GatewayConfig, INDEX_FILE, Index, SCHEMA_VERSION,
+        api_key, check, egress::EgressRule, endpoint,
+    },
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
@@ -16,51 +19,24 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     ConfigError, Files,
-    snapshot::{ModelRule, ProviderKey, Snapshot, Timeouts, Transport},
+    snapshot::{Admin, CustomHost, ModelRule, ProviderKey, Snapshot, Timeouts, Transport},
 };
-use crate::provider::{self, Provider};
+use crate::{
+    custom_host,
+    provider::{self, Provider},
+    strict_json,
+};
 
 /// Parses JSON strictly and names the field that is wrong.
 pub(super) fn json<T: DeserializeOwned>(
     file: &'static str,
     content: &[u8],
 ) -> Result<T, ConfigError> {
-    let failed = |field: String, message: String| ConfigError::ParseField {
+    strict_json::parse(content).map_err(|fault| ConfigError::ParseField {
         file,
-        field,
-        message,
-    };
-    let mut parser = serde_json::Deserializer::from_slice(content);
-    let parsed = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
-        let field = Some(error.path().to_string()).filter(|path| path != "?");
-        failed(
-            field.unwrap_or_else(|| ".".to_owned()),
-            expectation(&error.inner().to_string()),
-        )
-    })?;
-    parser
-        .end()
-        .map_err(|error| failed(".".to_owned(), error.to_string()))?;
-    Ok(parsed)
-}
-
-/// What the parser expected, in the words of JSON and without the value that it found: a key may
-/// have been put into the wrong field.
-fn expectation(message: &str) -> String {
-    let Some((found, expected)) = message.rsplit_once(", expected ") else {
-        return message.to_owned();
-    };
-    if found.starts_with("unknown field") {
-        return message.to_owned();
-    }
-    let (what, place) = expected.split_once(" at line ").unwrap_or((expected, "?"));
-    let what = match what {
-        what if what.starts_with("struct ") => "an object",
-        "u64" | "u32" => "a whole number, not negative",
-        "a sequence" => "a list",
-        what => what,
-    };
-    format!("expected {what} at line {place}")
+        field: fault.field,
+        message: fault.message,
+    })
 }
 
 /// The files that hold the provider keys, each once, with the field that names it.
@@ -68,10 +44,15 @@ pub(super) fn secret_files(
     config: &GatewayConfig,
 ) -> Result<BTreeMap<String, String>, ConfigError> {
     let keys = config.provider_keys.iter().enumerate();
-    let credentials = keys.filter_map(|(index, key)| Some((index, key.credential.as_ref()?)));
+    let credentials = keys.filter_map(|(index, key)| {
+        let at = format!("providerKeys[{index}].credential");
+        Some((at, key.credential.as_ref()?))
+    });
+    let admin = config.admin.iter();
+    let admin = admin.map(|admin| ("admin.credential".to_owned(), &admin.credential));
     credentials
-        .map(|(index, credential)| {
-            let at = format!("providerKeys[{index}].credential");
+        .chain(admin)
+        .map(|(at, credential)| {
             check::credential_file(&credential.file).map_err(|error| error.under(&at))?;
             Ok((credential.file.clone(), format!("{at}.file")))
         })
@@ -99,6 +80,13 @@ pub(super) fn snapshot(files: &Files) -> Result<Snapshot, ConfigError> {
         hash: hexadecimal(&Sha256::digest(&files.config)),
         is_indexed: files.index.is_some(),
         client_keys: config.auth.client_keys,
+        subscription_passthrough: config.auth.subscription_passthrough,
+        admin: config
+            .admin
+            .as_ref()
+            .map(|admin| admin_access(admin, files))
+            .transpose()?,
+        custom_hosts: custom_hosts(&config, &transport)?,
         model_rules: model_rules(&config, &keys)?,
         keys,
         public_endpoints: public_endpoints(&transport)?,
@@ -209,6 +197,52 @@ fn secret(credential: &Credential, at: &str, files: &Files) -> Result<SecretStri
         check_failed(format!("{at}.credential.file"), &format!("{file} {error}"))
     })?;
     Ok(key.into())
+}
+
+fn admin_access(admin: &gateway_config::Admin, files: &Files) -> Result<Admin, ConfigError> {
+    let file = &admin.credential.file;
+    let content = files.secrets.get(file).map(|file| file.expose_secret());
+    let token = check::admin_token(content.unwrap_or_default()).map_err(|message| {
+        let message = format!("{file} {message}");
+        check_failed("admin.credential.file", &message)
+    })?;
+    Ok(Admin {
+        token: CredentialDigest::of(token),
+        host: admin.host.clone(),
+    })
+}
+
+/// The hosts that callers may name, each checked as an endpoint.
+fn custom_hosts(
+    config: &GatewayConfig,
+    transport: &Transport,
+) -> Result<Vec<CustomHost>, ConfigError> {
+    let hosts = config.egress.custom_hosts.iter().enumerate();
+    hosts
+        .map(|(index, host)| {
+            let at = format!("egress.customHosts[{index}]");
+            let endpoint = Endpoint {
+                url: format!("https://{}", host.host),
+                allow_insecure: false,
+                ca_bundle: host.ca_bundle.clone(),
+            };
+            endpoint::check(&endpoint, &transport.egress).map_err(|error| error.under(&at))?;
+            let is_name = host.host.parse().is_ok_and(|value| {
+                custom_host::parse(&value).is_ok_and(|parsed| parsed.authority() == host.host)
+            });
+            if !is_name {
+                let message = "must be a host in lower case, with a port unless that is 443";
+                return Err(check_failed(format!("{at}.host"), message));
+            }
+            Ok(CustomHost {
+                name: host.host.clone(),
+                transport: Arc::new(Transport {
+                    ca_bundle: host.ca_bundle.as_deref().map(Arc::from),
+                    ..transport.clone()
+                }),
+            })
+        })
+        .collect()
 }
 
 fn public_endpoint(provider: &dyn Provider) -> Endpoint {

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyray_wire::gateway_config::{ClientKeys, Limits, egress::EgressRule};
+use anyray_wire::{
+    anyray::credential::CredentialDigest,
+    gateway_config::{ClientKeys, Limits, egress::EgressRule},
+};
 use http::uri::{Authority, Scheme};
 use secrecy::SecretString;
 
@@ -18,6 +21,12 @@ pub struct Snapshot {
     pub is_indexed: bool,
     /// Whether callers need a client key.
     pub client_keys: ClientKeys,
+    /// Whether callers may use their own seats.
+    pub subscription_passthrough: bool,
+    /// Who may use the admin API; nobody, if absent.
+    pub admin: Option<Admin>,
+    /// Hosts that callers may name.
+    pub custom_hosts: Vec<CustomHost>,
     /// The provider keys; a provider's default is its first one with a secret.
     pub keys: Vec<Arc<ProviderKey>>,
     /// Which of [`Self::keys`] serves which model, first match first.
@@ -51,6 +60,24 @@ pub struct ProviderKey {
     /// Path of the endpoint and the provider's prefix, without a slash at the end.
     pub base_path: String,
     /// How connections are made.
+    pub transport: Arc<Transport>,
+}
+
+/// Who may use the admin API.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// SHA-256 of the admin token.
+    pub token: CredentialDigest,
+    /// Host by which it may be called from outside.
+    pub host: Option<String>,
+}
+
+/// A host that callers may name.
+#[derive(Debug)]
+pub struct CustomHost {
+    /// Host, with a port unless that is 443.
+    pub name: String,
+    /// How connections to it are made.
     pub transport: Arc<Transport>,
 }
 

@@ -49,6 +49,7 @@ fn take_in(app: &App, files: Result<Files, ConfigError>) {
     match files
         .and_then(|files| files.parse())
         .and_then(|config| keep_index(app, config))
+        .and_then(|config| app.check_config(&config).map(|()| config))
     {
         Ok(config) => {
             tracing::info!(config.hash = %config.hash, "took in configuration {}", config.hash);

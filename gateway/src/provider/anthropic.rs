@@ -27,4 +27,14 @@ impl Provider for Anthropic {
     fn auth(&self) -> AuthScheme {
         AuthScheme::ApiKeyHeader(headers::X_API_KEY)
     }
+
+    fn own_hosts(&self) -> &'static [&'static str] {
+        &["api.anthropic.com"]
+    }
+
+    /// Anthropic's keys and seat tokens begin with `sk-ant-`; `OpenAI`'s keys with `sk-`, and its
+    /// seat tokens are JWTs.
+    fn may_own(&self, token: &str) -> bool {
+        token.starts_with("sk-ant-") || !(token.starts_with("sk-") || token.starts_with("eyJ"))
+    }
 }

@@ -27,4 +27,13 @@ impl Provider for OpenAi {
     fn auth(&self) -> AuthScheme {
         AuthScheme::Bearer
     }
+
+    /// `chatgpt.com` serves the seats of Codex.
+    fn own_hosts(&self) -> &'static [&'static str] {
+        &["api.openai.com", "chatgpt.com"]
+    }
+
+    fn may_own(&self, token: &str) -> bool {
+        !token.starts_with("sk-ant-")
+    }
 }

@@ -53,6 +53,9 @@ fn config(providers: &[&str]) -> Snapshot {
         hash: String::new(),
         is_indexed: false,
         client_keys: ClientKeys::Optional,
+        subscription_passthrough: false,
+        admin: None,
+        custom_hosts: Vec::new(),
         model_rules: rules
             .into_iter()
             .filter_map(|(pattern, key)| {
@@ -91,6 +94,7 @@ fn wish<'a>(provider: Option<&str>, model: Option<&'a str>) -> Wish<'a> {
         provider,
         model,
         credential: None,
+        own_way: None,
     }
 }
 

@@ -7,6 +7,7 @@ pub mod admin;
 pub mod connect;
 pub mod credential;
 pub mod headers;
+pub mod secret;
 
 use credential::{CLIENT_KEY_PREFIX, INVITE_CODE_PREFIX};
 

@@ -3,6 +3,8 @@
 //! One pass, constant memory, any cut between pieces: the same scanner reads `model` from a
 //! request, and `usage` from answers and stream events.
 //! It validates nothing: text that is no JSON passes, and at worst nothing is found in it.
+//! Where that could be used to deceive, [`KeyScanner::matched_keys`] and
+//! [`KeyScanner::is_irregular`] tell what a reader downstream might see otherwise.
 
 use memchr::memchr2;
 
@@ -39,6 +41,10 @@ pub struct Found<'a> {
 #[derive(Clone, Debug)]
 pub struct KeyScanner {
     paths: &'static [Path],
+    case: Case,
+    /// Watched keys so far.
+    matched_keys: u32,
+    is_irregular: bool,
     /// Open containers.
     depth: u32,
     /// Open objects among them.
@@ -56,6 +62,13 @@ pub struct KeyScanner {
     awaited: Option<usize>,
     capture: Option<Capture>,
     value: Vec<u8>,
+}
+
+/// How keys are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Case {
+    Exact,
+    Ignored,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +98,9 @@ impl KeyScanner {
     pub fn new(paths: &'static [Path]) -> Self {
         Self {
             paths: paths.get(..MAX_PATHS).unwrap_or(paths),
+            case: Case::Exact,
+            matched_keys: 0,
+            is_irregular: false,
             depth: 0,
             objects: 0,
             kinds: 0,
@@ -99,8 +115,30 @@ impl KeyScanner {
         }
     }
 
+    /// The same, for keys in any case of ASCII letters: some readers, such as Go's
+    /// `encoding/json`, take `Model` for `model`.
+    #[must_use]
+    pub fn ignoring_case(mut self) -> Self {
+        self.case = Case::Ignored;
+        self
+    }
+
+    /// How often a watched key came by since the start of the text, whether or not its value could
+    /// be captured.
+    pub fn matched_keys(&self) -> u32 {
+        self.matched_keys
+    }
+
+    /// Whether something came by that no JSON text in UTF-8 has between its strings: a byte order
+    /// mark, a comment, a quote of another kind, a key without quotes.
+    pub fn is_irregular(&self) -> bool {
+        self.is_irregular
+    }
+
     /// Starts over for the next text, keeping buffers.
     pub fn reset(&mut self) {
+        self.matched_keys = 0;
+        self.is_irregular = false;
         self.depth = 0;
         self.objects = 0;
         self.kinds = 0;
@@ -210,19 +248,24 @@ impl KeyScanner {
             return;
         }
         let key = plain_key(&self.key);
+        let is_key = |wanted: &&str| match (key.as_deref(), self.case) {
+            (Some(key), Case::Exact) => key == wanted.as_bytes(),
+            (Some(key), Case::Ignored) => key.eq_ignore_ascii_case(wanted.as_bytes()),
+            (None, _) => false,
+        };
         let mut matching = 0;
         for (index, path) in self.paths.iter().enumerate() {
             let candidate = 1_u8 << index;
-            let fits = key
-                .as_deref()
-                .is_some_and(|key| path.get(level - 1).is_some_and(|p| p.as_bytes() == key));
-            if outer & candidate != 0 && fits {
+            if outer & candidate != 0 && path.get(level - 1).is_some_and(is_key) {
                 matching |= candidate;
                 if path.len() == level {
                     self.awaited = Some(index);
                 }
             }
         }
+        self.matched_keys = self
+            .matched_keys
+            .saturating_add(u32::from(self.awaited.is_some()));
         if let Some(slot) = self.matches.get_mut(level - 1) {
             *slot = matching;
         }
@@ -260,6 +303,7 @@ impl KeyScanner {
                     }
                 }
                 _ => {
+                    self.is_irregular |= self.expects_key || !is_scalar(byte);
                     self.start_capture(ValueKind::Scalar);
                     self.keep(&[byte]);
                 }
@@ -340,6 +384,12 @@ impl KeyScanner {
             _ => None,
         }
     }
+}
+
+/// Whether numbers, `true`, `false` and `null` may hold this byte; also `NaN` and the like, which
+/// some write.
+fn is_scalar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)
 }
 
 /// The key's bytes, unescaped; `None` where it is too long to match.

@@ -37,10 +37,12 @@ fn context(metrics: Metrics) -> Context {
         ready(Ok::<_, Infallible>(http::Response::new(Body::empty())))
     });
     let cluster = Cluster::new(Client::new(service, "default"), None);
-    let (gateways, provider_keys) = (mpsc::channel(1).0, mpsc::channel(1).0);
+    let queue = || mpsc::channel(1).0;
     let queues = Queues {
-        gateways,
-        provider_keys,
+        gateways: queue(),
+        provider_keys: queue(),
+        invites: queue(),
+        client_keys: queue(),
     };
     Context {
         push: Arc::new(Push::new(cluster.clone(), queues, metrics.clone())),
@@ -48,6 +50,8 @@ fn context(metrics: Metrics) -> Context {
         stores: Stores {
             gateways: reflector::store().0,
             provider_keys: reflector::store().0,
+            invites: reflector::store().0,
+            client_keys: reflector::store().0,
             deployments: reflector::store().0,
             services: reflector::store().0,
             pods: reflector::store().0,
@@ -65,6 +69,22 @@ fn config_map(name: &str) -> ConfigMap {
     object.metadata.name = Some(name.to_owned());
     object.metadata.namespace = Some("default".to_owned());
     object
+}
+
+#[test]
+fn an_object_is_looked_at_again_when_its_time_is_over_or_before() {
+    let key = ObjectKey {
+        namespace: "llm".to_owned(),
+        name: "a".to_owned(),
+    };
+    let at = |second| Timestamp::from_second(second).expect("a time");
+    let after = |milliseconds| Action::requeue(Duration::from_millis(milliseconds));
+    let until = |end| resync_until(&key, end, at(100));
+    assert_eq!(until(Some(at(160))), after(60_001));
+    assert_eq!(until(Some(at(100))), after(1));
+    for end in [None, Some(at(99)), Some(at(1_000_000))] {
+        assert_eq!(until(end), resync(&key), "{end:?}");
+    }
 }
 
 #[tokio::test]

@@ -2,13 +2,17 @@
 
 mod config_map;
 mod deployment;
+mod role;
+mod role_binding;
 mod secret;
 mod service;
 mod service_account;
+mod volumes;
 
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{ConfigMap, Secret, Service, ServiceAccount},
+    rbac::v1::{Role, RoleBinding},
 };
 
 use super::validate::ValidatedGateway;
@@ -25,8 +29,12 @@ pub struct Defaults {
 /// Everything that a gateway is made of, in the order in which it is applied.
 #[derive(Clone, Debug)]
 pub struct Resources {
-    /// What the pods run as. It has no rights.
+    /// What the pods run as.
     pub service_account: ServiceAccount,
+    /// What the pods may do.
+    pub role: Role,
+    /// That the pods may do it.
+    pub role_binding: RoleBinding,
     /// The credentials.
     pub secret: Secret,
     /// `gateway.json`.
@@ -41,6 +49,8 @@ pub struct Resources {
 pub fn build(gateway: &ValidatedGateway<'_>, defaults: &Defaults) -> Resources {
     Resources {
         service_account: service_account::build(gateway),
+        role: role::build(gateway),
+        role_binding: role_binding::build(gateway),
         secret: secret::build(gateway),
         config_map: config_map::build(gateway),
         service: service::build(gateway),

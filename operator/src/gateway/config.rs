@@ -10,17 +10,21 @@ use anyray_crds::{
     v1alpha1::{AnyrayGatewaySpec, anyray_gateway::data_plane},
 };
 use anyray_wire::gateway_config::{
-    Auth, CONFIG_FILE, ClientKeys, Credential, Egress, GatewayConfig, Index, Limits, ModelRule,
-    ProviderKey, Routing, SCHEMA_VERSION, Timeouts,
+    Admin, Auth, CONFIG_FILE, ClientKeys, Credential, Egress, GatewayConfig, Index, Limits,
+    ModelRule, ProviderKey, Routing, SCHEMA_VERSION, Timeouts,
 };
 use secrecy::{ExposeSecret as _, SecretSlice};
 use sha2::{Digest as _, Sha256};
 
+use super::admin::AdminToken;
 use crate::provider_key::validate::{Fault, UnusableKey, UsableKey};
 
 /// Most bytes of a ConfigMap or Secret that are used; Kubernetes refuses more than 1 MiB, and the
 /// index and the metadata need some.
 const MAX_BUNDLE_BYTES: usize = 900 << 10;
+
+/// The file with the admin token. No key's file is named so: those begin with `key.`.
+const ADMIN_TOKEN_FILE: &str = "admin.token";
 
 /// One consistent set of files.
 #[derive(Clone, Debug)]
@@ -35,15 +39,19 @@ pub struct ConfigFiles {
     pub keys: BTreeMap<String, SecretSlice<u8>>,
 }
 
-/// What the spec alone says, without keys.
+/// What the spec alone says, without keys, the admin token and the hosts that callers may name:
+/// those take what the spec names.
 pub fn from_spec(spec: &AnyrayGatewaySpec) -> GatewayConfig {
     GatewayConfig {
         schema_version: SCHEMA_VERSION,
         auth: Auth {
             client_keys: match spec.auth.client_keys {
+                data_plane::ClientKeys::Required => ClientKeys::Required,
                 data_plane::ClientKeys::Optional => ClientKeys::Optional,
             },
+            subscription_passthrough: spec.auth.subscription_passthrough,
         },
+        admin: None,
         provider_keys: Vec::new(),
         routing: Routing {
             models: spec.routing.models.iter().map(model_rule).collect(),
@@ -52,6 +60,7 @@ pub fn from_spec(spec: &AnyrayGatewaySpec) -> GatewayConfig {
         egress: Egress {
             allow_private_addresses: spec.egress.allow_private_addresses,
             allowed_networks: spec.egress.allowed_networks.clone(),
+            custom_hosts: Vec::new(),
         },
         limits: limits(&spec.limits),
         timeouts: timeouts(&spec.timeouts),
@@ -97,29 +106,45 @@ fn timeouts(timeouts: &data_plane::Timeouts) -> Timeouts {
     }
 }
 
-/// Completes a configuration by its keys and makes the files of it.
+/// What a configuration holds of the objects that the spec names.
+#[derive(Clone, Copy, Debug)]
+pub struct Contents<'a> {
+    /// The keys that can be used.
+    pub usable: &'a [UsableKey],
+    /// Those that cannot.
+    pub unusable: &'a [UnusableKey],
+    /// The names in routing rules that no ProviderKey has.
+    pub missing: &'a BTreeSet<String>,
+    /// The admin token, where `/admin` is served.
+    pub admin: Option<&'a AdminToken>,
+}
+
+/// Completes a configuration by what the spec names and makes the files of it.
 ///
 /// A key that cannot be used stays without a credential, so that its requests are refused instead
 /// of going elsewhere; a rule whose key does not exist is marked for the same.
 ///
 /// # Errors
 /// [`Fault`] when a ConfigMap or Secret cannot hold it.
-pub fn files(
-    mut config: GatewayConfig,
-    usable: &[UsableKey],
-    unusable: &[UnusableKey],
-    missing: &BTreeSet<String>,
-) -> Result<ConfigFiles, Fault> {
+pub fn files(mut config: GatewayConfig, contents: &Contents<'_>) -> Result<ConfigFiles, Fault> {
+    let Contents {
+        usable,
+        unusable,
+        missing,
+        admin,
+    } = *contents;
     config.provider_keys = usable.iter().map(usable_entry).collect();
     config.provider_keys.extend(unusable.iter().map(idle_entry));
     for rule in &mut config.routing.models {
         rule.unresolved = missing.contains(&rule.provider_key);
     }
+    config.admin = admin.map(admin_section);
     let gateway_json = to_json(&config);
-    let keys: BTreeMap<_, _> = usable
+    let mut keys: BTreeMap<_, _> = usable
         .iter()
         .map(|key| (file_name(&key.name), key.secret.clone()))
         .collect();
+    keys.extend(admin.map(|admin| (ADMIN_TOKEN_FILE.to_owned(), admin.token.clone())));
     check_size(&gateway_json, &keys)?;
     let hash = digest(gateway_json.as_bytes());
     let mut digests: BTreeMap<_, _> = keys
@@ -133,6 +158,16 @@ pub fn files(
         index_json: to_json(&Index { files: digests }),
         keys,
     })
+}
+
+fn admin_section(admin: &AdminToken) -> Admin {
+    Admin {
+        credential: Credential {
+            file: ADMIN_TOKEN_FILE.to_owned(),
+            version: admin.version.clone(),
+        },
+        host: admin.host.clone(),
+    }
 }
 
 fn usable_entry(key: &UsableKey) -> ProviderKey {

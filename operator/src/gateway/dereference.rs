@@ -9,6 +9,7 @@ use k8s_openapi::{
     api::{
         apps::v1::Deployment,
         core::v1::{ConfigMap, Secret, Service, ServiceAccount},
+        rbac::v1::{Role, RoleBinding},
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -18,7 +19,7 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::validate::References;
+use super::{admin, custom_hosts, validate::References};
 use crate::{
     cluster::{CallError, Cluster},
     context::Context,
@@ -52,6 +53,9 @@ pub async fn dereference(
             references.keys.push((key, material));
         }
     }
+    references.bundles = custom_hosts::dereference(&context.cluster, gateway).await?;
+    // Last, since it makes a Secret: what was read says that its name is free.
+    references.admin = admin::dereference(&context.cluster, gateway).await?;
     Ok(references)
 }
 
@@ -76,15 +80,23 @@ async fn look_in_the_way(
         metadata::config_map_name(&name),
     );
     let namespace = gateway.namespace().unwrap_or_default();
+    let admin_secret = metadata::admin_secret_name(&name);
+    let admin_secret = match admin::is_minted(gateway) {
+        true => find::<Secret>(cluster, &namespace, &admin_secret).await?,
+        false => None,
+    };
     let found = [
+        admin_secret,
         find::<ServiceAccount>(cluster, &namespace, &name).await?,
+        find::<Role>(cluster, &namespace, &name).await?,
+        find::<RoleBinding>(cluster, &namespace, &name).await?,
         find::<Secret>(cluster, &namespace, &secret).await?,
         find::<ConfigMap>(cluster, &namespace, &config_map).await?,
         find::<Service>(cluster, &namespace, &name).await?,
         find::<Deployment>(cluster, &namespace, &name).await?,
     ];
     for (object, metadata) in found.into_iter().flatten() {
-        match metadata::owner(&metadata) {
+        match metadata::owner::<AnyrayGateway>(&metadata) {
             Some(owner) if Some(&owner.uid) == gateway.meta().uid.as_ref() => {}
             Some(owner) if owner.name == name => references.leftover.push(object),
             _ => references.foreign.push(object),

@@ -9,14 +9,22 @@ use anyray_crds::{
 use anyray_wire::gateway_config::{FieldError, GatewayConfig, check, egress::EgressRule};
 use kube::{ResourceExt as _, core::Selector};
 
-use super::config::{self, ConfigFiles};
-use crate::provider_key::validate::{self, Fault, Material, UnusableKey, UsableKey};
+use super::{
+    admin,
+    config::{self, ConfigFiles, Contents},
+    custom_hosts::{self, Bundles},
+};
+use crate::provider_key::validate::{self, Fault, Material, SecretEntries, UnusableKey, UsableKey};
 
 /// Everything that a gateway names, as it was found.
 #[derive(Clone, Debug, Default)]
 pub struct References {
     /// The ProviderKeys that the gateway selects, each with what it names in turn.
     pub keys: Vec<(ProviderKey, Material)>,
+    /// The Secret with the admin token.
+    pub admin: Option<SecretEntries>,
+    /// The ConfigMaps that `egress.customHosts` names.
+    pub bundles: Bundles,
     /// Objects that have a needed name and are not the gateway's, as `Kind name`.
     pub foreign: Vec<String>,
     /// Objects of an earlier gateway of this name, which the cluster is about to delete.
@@ -59,7 +67,7 @@ pub struct ValidatedGateway<'a> {
 /// Checks a gateway and decides what its pods get.
 ///
 /// One key that cannot be used is no reason to refuse a gateway: it is left without a credential
-/// and named in [`ValidatedGateway::unresolved`].
+/// and named in [`ValidatedGateway::unresolved`]. So it is with the admin token and with hosts.
 ///
 /// # Errors
 /// [`Fault`], when nothing of this generation may be built.
@@ -68,7 +76,7 @@ pub fn validate<'a>(
     references: &References,
 ) -> Result<ValidatedGateway<'a>, Fault> {
     refuse_foreign(&references.foreign)?;
-    let base = config::from_spec(&gateway.spec);
+    let mut base = config::from_spec(&gateway.spec);
     check_spec(&base).map_err(|error| Fault::new(Reason::Invalid, format!("spec.{error}")))?;
     let egress = EgressRule::from_config(&base.egress)
         .map_err(|error| Fault::new(Reason::Invalid, format!("spec.{}", error.under("egress"))))?;
@@ -81,7 +89,14 @@ pub fn validate<'a>(
     }
     let (usable, unusable) = sort_out(&references.keys, &egress);
     let missing = missing_keys(&base, &usable, &unusable);
-    let unresolved = unresolved(&unusable, &missing);
+    let mut unresolved = unresolved(&unusable, &missing);
+    let wanted = &gateway.spec.egress.custom_hosts;
+    let (hosts, faults) = custom_hosts::validate(wanted, &references.bundles, &egress);
+    base.egress.custom_hosts = hosts;
+    unresolved.extend(faults);
+    let admin = admin::validate(gateway, references.admin.as_ref())
+        .map_err(|fault| unresolved.push(fault))
+        .unwrap_or_default();
     let suspended = unusable
         .iter()
         .filter(|key| key.fault.reason == Reason::Suspended);
@@ -91,7 +106,13 @@ pub fn validate<'a>(
         .filter(|rule| usable.iter().any(|key| key.name == rule.provider_key))
         .map(|rule| rule.pattern.clone())
         .collect();
-    let files = config::files(base, &usable, &unusable, &missing)?;
+    let contents = Contents {
+        usable: &usable,
+        unusable: &unusable,
+        missing: &missing,
+        admin: admin.as_ref(),
+    };
+    let files = config::files(base, &contents)?;
     Ok(ValidatedGateway {
         gateway,
         files,

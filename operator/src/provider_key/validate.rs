@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 const MAX_KEY_BYTES: usize = 16 << 10;
 
 /// Largest CA bundle, for the same reason.
-const MAX_CA_BUNDLE_BYTES: usize = 128 << 10;
+pub const MAX_CA_BUNDLE_BYTES: usize = 128 << 10;
 
 /// What a ProviderKey names, as it was found; nothing found is no error here.
 #[derive(Clone, Debug, Default)]

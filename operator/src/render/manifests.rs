@@ -10,7 +10,7 @@ use std::{
 
 use anyray_crds::{
     admission, schema,
-    v1alpha1::{AnyrayGateway, ProviderKey},
+    v1alpha1::{AnyrayGateway, ClientKey, Invite, ProviderKey},
 };
 use k8s_openapi::{
     api::core::v1::{ConfigMap, Secret},
@@ -141,6 +141,13 @@ impl File<'_> {
                 manifests
                     .provider_keys
                     .push(self.admit(document, kind, name)?);
+            }
+            // Only checked: without a cluster, a gateway keeps invites and keys in its own store.
+            ("anyray.ai/v1alpha1", "Invite") => {
+                self.admit::<Invite>(document, kind, name)?;
+            }
+            ("anyray.ai/v1alpha1", "ClientKey") => {
+                self.admit::<ClientKey>(document, kind, name)?;
             }
             ("v1", "Secret") => {
                 // A parser's message would quote what it found.

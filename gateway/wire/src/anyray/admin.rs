@@ -5,6 +5,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::secret::Secret;
+
 /// What a key may do; the same in every body.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -44,13 +46,13 @@ pub struct CreateInvite {
 }
 
 /// The answer to `POST /admin/invites`.
-#[derive(Clone, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreatedInvite {
     /// Name of the `Invite`.
     pub id: String,
     /// The code, `ari_…`. It is not stored and cannot be read again.
-    pub token: String,
+    pub token: Secret,
     /// Whom the invite is for.
     pub user: String,
     /// Their team.
@@ -96,6 +98,9 @@ pub struct CreateClientKey {
     /// Their team, 1 to 63 characters. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,
+    /// What the key is for, at most 256 characters. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Life of the key, in seconds. Default: no end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_seconds: Option<u64>,
@@ -105,13 +110,13 @@ pub struct CreateClientKey {
 }
 
 /// The answer to `POST /admin/client-keys`.
-#[derive(Clone, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreatedClientKey {
     /// The key's id.
     pub id: String,
     /// The key, `ark_…`. It is not stored and cannot be read again.
-    pub key: String,
+    pub key: Secret,
     /// Whose key it is.
     pub user: String,
     /// Their team.

@@ -3,20 +3,22 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::secret::Secret;
+
 /// What is redeemed. The code may also stand in `authorization: Bearer ari_…`, with no body.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct RedeemRequest {
     /// The invite code, `ari_…`; `invite` is another name for it.
     #[serde(alias = "invite")]
-    pub token: String,
+    pub token: Secret,
 }
 
 /// The new key. Nobody can read it a second time.
-#[derive(Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RedeemResponse {
     /// The client key, `ark_…`.
-    pub key: String,
+    pub key: Secret,
     /// The key's public id, which names it in logs and in the admin API.
     pub key_id: String,
     /// Whom the invite was for.

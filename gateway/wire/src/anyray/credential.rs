@@ -12,6 +12,7 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -50,7 +51,8 @@ pub enum CredentialFault {
 /// The public part of a client key: 12 digits and lower-case letters.
 ///
 /// It names the key in logs, metrics and the admin API, and is part of its object's name.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct KeyId([u8; ID_LENGTH]);
 
 impl KeyId {
@@ -84,6 +86,20 @@ impl KeyId {
     }
 }
 
+impl TryFrom<String> for KeyId {
+    type Error = CredentialFault;
+
+    fn try_from(text: String) -> Result<Self, CredentialFault> {
+        text.parse()
+    }
+}
+
+impl From<KeyId> for String {
+    fn from(value: KeyId) -> Self {
+        value.to_string()
+    }
+}
+
 impl FromStr for KeyId {
     type Err = CredentialFault;
 
@@ -111,7 +127,8 @@ impl fmt::Debug for KeyId {
 }
 
 /// SHA-256 of a credential's text: what is stored of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct CredentialDigest([u8; 32]);
 
 impl CredentialDigest {
@@ -140,6 +157,20 @@ impl fmt::Display for CredentialDigest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be sha256: and 64 lower-case hexadecimal digits")]
 pub struct DigestFault;
+
+impl TryFrom<String> for CredentialDigest {
+    type Error = DigestFault;
+
+    fn try_from(text: String) -> Result<Self, DigestFault> {
+        text.parse()
+    }
+}
+
+impl From<CredentialDigest> for String {
+    fn from(value: CredentialDigest) -> Self {
+        value.to_string()
+    }
+}
 
 impl FromStr for CredentialDigest {
     type Err = DigestFault;

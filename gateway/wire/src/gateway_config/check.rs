@@ -109,6 +109,21 @@ pub fn timeouts(timeouts: &Timeouts) -> Result<(), FieldError> {
     Ok(())
 }
 
+/// The admin token that a file or Secret holds: 16 to 256 printable characters without spaces,
+/// perhaps with white space around them.
+///
+/// # Errors
+/// What is wrong, without the token.
+pub fn admin_token(content: &[u8]) -> Result<&str, &'static str> {
+    let token = std::str::from_utf8(content.trim_ascii()).unwrap_or_default();
+    let is_plain = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_plain && (16..=256).contains(&token.len()) {
+        Ok(token)
+    } else {
+        Err("must hold 16 to 256 printable characters without spaces")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -167,6 +167,7 @@ mod tests {
         let section = |networks: &[&str]| Egress {
             allow_private_addresses: true,
             allowed_networks: networks.iter().map(|&one| one.to_owned()).collect(),
+            custom_hosts: Vec::new(),
         };
         let rule = EgressRule::from_config(&section(&["10.1.0.0/16", "fd00::/8"]));
         let rule = rule.expect("networks");

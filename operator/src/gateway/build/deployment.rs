@@ -9,25 +9,21 @@ use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
         core::v1::{
-            Capabilities, ConfigMapProjection, Container, ContainerPort, EnvVar, HTTPGetAction,
-            Lifecycle, LifecycleHandler, LocalObjectReference, PodDNSConfig, PodDNSConfigOption,
-            PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource,
-            SeccompProfile, SecretProjection, SecurityContext, SleepAction,
-            TopologySpreadConstraint, Volume, VolumeMount, VolumeProjection,
+            Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction, Lifecycle,
+            LifecycleHandler, LocalObjectReference, ObjectFieldSelector, PodDNSConfig,
+            PodDNSConfigOption, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
+            SeccompProfile, SecurityContext, SleepAction, TopologySpreadConstraint,
         },
     },
     apimachinery::pkg::{apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
 };
 use kube::ResourceExt as _;
 
-use super::Defaults;
-use crate::{gateway::validate::ValidatedGateway, metadata};
+use super::{Defaults, volumes};
+use crate::{cluster::ObjectKey, gateway::validate::ValidatedGateway, metadata};
 
 /// User and group of the container, as the image has them.
 const NON_ROOT: i64 = 65_532;
-
-const CONFIG_VOLUME: &str = "config";
-const CONFIG_DIRECTORY: &str = "/etc/anyray";
 
 pub(super) fn build(validated: &ValidatedGateway<'_>, defaults: &Defaults) -> Deployment {
     let gateway = validated.gateway;
@@ -49,7 +45,7 @@ pub(super) fn build(validated: &ValidatedGateway<'_>, defaults: &Defaults) -> De
             revision_history_limit: Some(3),
             template: PodTemplateSpec {
                 metadata: Some(pod_metadata(&gateway.spec, &name)),
-                spec: Some(pod_spec(&gateway.spec, &name, defaults)),
+                spec: Some(pod_spec(&gateway.spec, &ObjectKey::of(gateway), defaults)),
             },
             ..DeploymentSpec::default()
         }),
@@ -67,13 +63,13 @@ fn pod_metadata(spec: &AnyrayGatewaySpec, gateway: &str) -> ObjectMeta {
     }
 }
 
-fn pod_spec(spec: &AnyrayGatewaySpec, gateway: &str, defaults: &Defaults) -> PodSpec {
+fn pod_spec(spec: &AnyrayGatewaySpec, gateway: &ObjectKey, defaults: &Defaults) -> PodSpec {
     let pull_secrets = spec.image.pull_secrets.iter();
     let pull_secrets = pull_secrets.map(|secret| LocalObjectReference {
         name: secret.name.clone(),
     });
     PodSpec {
-        service_account_name: Some(gateway.to_owned()),
+        service_account_name: Some(gateway.name.clone()),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         termination_grace_period_seconds: Some(spec.drain.termination_grace_period_seconds.into()),
@@ -90,10 +86,10 @@ fn pod_spec(spec: &AnyrayGatewaySpec, gateway: &str, defaults: &Defaults) -> Pod
         node_selector: Some(spec.node_selector.clone()).filter(|labels| !labels.is_empty()),
         tolerations: non_empty(spec.tolerations.clone()),
         affinity: spec.affinity.clone(),
-        topology_spread_constraints: Some(spread(spec, gateway)),
+        topology_spread_constraints: Some(spread(spec, &gateway.name)),
         priority_class_name: spec.priority_class_name.clone(),
-        containers: vec![container(spec, defaults)],
-        volumes: Some(vec![config_volume(gateway)]),
+        containers: vec![container(spec, gateway, defaults)],
+        volumes: Some(volumes::volumes(&gateway.name)),
         ..PodSpec::default()
     }
 }
@@ -138,17 +134,13 @@ fn spread(spec: &AnyrayGatewaySpec, gateway: &str) -> Vec<TopologySpreadConstrai
     constraints
 }
 
-fn container(spec: &AnyrayGatewaySpec, defaults: &Defaults) -> Container {
-    let drain_ms = i64::from(spec.drain.drain_seconds) * 1000;
+fn container(spec: &AnyrayGatewaySpec, gateway: &ObjectKey, defaults: &Defaults) -> Container {
     Container {
         name: metadata::CONTAINER.to_owned(),
         image: Some(image(&spec.image, defaults)),
         image_pull_policy: Some(pull_policy(&spec.image, defaults)),
         ports: Some(vec![port("http", 8787), port("ops", 8789)]),
-        env: Some(vec![
-            variable("ANYRAY_LOG", spec.observability.log_level.as_str()),
-            variable("ANYRAY_SHUTDOWN_DRAIN_MS", &drain_ms.to_string()),
-        ]),
+        env: Some(environment(spec, gateway)),
         resources: Some(spec.resources.clone()),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
@@ -164,14 +156,31 @@ fn container(spec: &AnyrayGatewaySpec, defaults: &Defaults) -> Container {
         liveness_probe: Some(probe("/livez", 10, 6)),
         readiness_probe: Some(probe("/readyz", 2, 2)),
         lifecycle: pre_stop(spec.drain.pre_stop_seconds),
-        volume_mounts: Some(vec![VolumeMount {
-            name: CONFIG_VOLUME.to_owned(),
-            mount_path: CONFIG_DIRECTORY.to_owned(),
-            read_only: Some(true),
-            ..VolumeMount::default()
-        }]),
+        volume_mounts: Some(volumes::mounts()),
         ..Container::default()
     }
+}
+
+fn environment(spec: &AnyrayGatewaySpec, gateway: &ObjectKey) -> Vec<EnvVar> {
+    let drain_ms = i64::from(spec.drain.drain_seconds) * 1000;
+    let pod_name = EnvVarSource {
+        field_ref: Some(ObjectFieldSelector {
+            api_version: None,
+            field_path: "metadata.name".to_owned(),
+        }),
+        ..EnvVarSource::default()
+    };
+    vec![
+        variable("ANYRAY_LOG", spec.observability.log_level.as_str()),
+        variable("ANYRAY_SHUTDOWN_DRAIN_MS", &drain_ms.to_string()),
+        variable("ANYRAY_KUBERNETES_GATEWAY", &gateway.to_string()),
+        variable("ANYRAY_STATE_DIR", volumes::STATE_DIRECTORY),
+        EnvVar {
+            name: "POD_NAME".to_owned(),
+            value: None,
+            value_from: Some(pod_name),
+        },
+    ]
 }
 
 fn image(wanted: &Image, defaults: &Defaults) -> String {
@@ -237,32 +246,6 @@ fn pre_stop(seconds: i32) -> Option<Lifecycle> {
         pre_stop: Some(sleep),
         ..Lifecycle::default()
     })
-}
-
-/// One projected volume, so that one swap of the kubelet changes configuration and keys together.
-fn config_volume(gateway: &str) -> Volume {
-    let config = VolumeProjection {
-        config_map: Some(ConfigMapProjection {
-            name: metadata::config_map_name(gateway),
-            ..ConfigMapProjection::default()
-        }),
-        ..VolumeProjection::default()
-    };
-    let keys = VolumeProjection {
-        secret: Some(SecretProjection {
-            name: metadata::secret_name(gateway),
-            ..SecretProjection::default()
-        }),
-        ..VolumeProjection::default()
-    };
-    Volume {
-        name: CONFIG_VOLUME.to_owned(),
-        projected: Some(ProjectedVolumeSource {
-            default_mode: Some(0o440),
-            sources: Some(vec![config, keys]),
-        }),
-        ..Volume::default()
-    }
 }
 
 fn non_empty<T>(items: Vec<T>) -> Option<Vec<T>> {

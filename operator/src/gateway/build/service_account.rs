@@ -1,4 +1,5 @@
-//! The ServiceAccount: an identity without rights, and without a token in the pods.
+//! The ServiceAccount: an identity whose rights are in [`super::role`]. Its pods ask for the token
+//! themselves; no other pod gets one by accident.
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::ResourceExt as _;

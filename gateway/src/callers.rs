@@ -1,0 +1,317 @@
+//! Who calls: the credential of a request, held against what the replica knows and, where that is
+//! not enough, against the store.
+
+use std::{num::NonZeroU32, sync::Arc};
+
+use anyray_crds::v1alpha1::{ClientKey, Invite};
+use anyray_wire::{
+    anyray::credential::{CredentialDigest, SECRET_BYTES},
+    gateway_config::ClientKeys,
+};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use jiff::Timestamp;
+use tokio::{runtime::Handle, sync::Semaphore};
+
+use crate::{
+    access::{
+        Access,
+        grant::{Account, Grant},
+    },
+    auth::{Presented, PresentedKey},
+    error::GatewayError,
+    issuer::Accounts,
+    random,
+    service_account::TokenFault,
+    store::{
+        Store, StoreError,
+        redeem::{self, Attempt, RedeemError, Redeemed, key_name},
+    },
+};
+
+/// Look-ups in the store per second for keys and codes that this replica does not know: enough for
+/// those that were made a moment ago, too few to press the store.
+const LOOKUPS_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(19);
+
+/// Redemptions at once; more wait.
+const MAX_REDEMPTIONS: usize = 32;
+
+/// All that is needed to tell who calls.
+#[derive(Debug)]
+pub struct Callers {
+    /// What the replica knows.
+    pub access: Arc<Access>,
+    /// Where it knows it from.
+    pub store: Arc<dyn Store>,
+    /// The runtime on which the store is used, whichever worker asks.
+    runtime: Handle,
+    names: Names,
+    lookups: DefaultDirectRateLimiter,
+    redemptions: Semaphore,
+    accounts: Option<Accounts>,
+}
+
+/// Names of the gateway and of this replica of it.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// Of the gateway.
+    pub gateway: String,
+    /// Of the replica.
+    pub replica: String,
+}
+
+impl Callers {
+    /// With a store that is used on `runtime`.
+    pub fn new(
+        store: Arc<dyn Store>,
+        access: Arc<Access>,
+        names: Names,
+        accounts: Option<Accounts>,
+        runtime: Handle,
+    ) -> Self {
+        Self {
+            access,
+            store,
+            runtime,
+            names,
+            lookups: RateLimiter::direct(Quota::per_second(LOOKUPS_PER_SECOND)),
+            redemptions: Semaphore::new(MAX_REDEMPTIONS),
+            accounts,
+        }
+    }
+
+    /// Name of the gateway.
+    pub fn gateway(&self) -> &str {
+        &self.names.gateway
+    }
+
+    /// The key that a request comes with, if it may be used.
+    ///
+    /// # Errors
+    /// One of the refusals of keys, or [`GatewayError::StoreUnavailable`].
+    pub async fn authenticate(
+        &self,
+        presented: &mut Presented,
+    ) -> Result<Option<Arc<Grant>>, GatewayError> {
+        let grant = match presented.key {
+            Some(key) => Some(self.find(key).await?),
+            None => self.find_account(presented)?,
+        };
+        if let Some(grant) = &grant {
+            grant.check(Timestamp::now().as_second())?;
+        }
+        Ok(grant)
+    }
+
+    async fn find(&self, key: PresentedKey) -> Result<Arc<Grant>, GatewayError> {
+        if let Some(grant) = self.access.find(key.id) {
+            return held_against(grant, key);
+        }
+        if self.lookups.check().is_err() {
+            return Err(GatewayError::KeyUnknown);
+        }
+        self.look_up(key_name(key.id))
+            .await
+            .map_err(|_| GatewayError::StoreUnavailable)?;
+        let grant = self.access.find(key.id).ok_or(GatewayError::KeyUnknown)?;
+        held_against(grant, key)
+    }
+
+    /// Takes in a key, and the invite that it came from, as the store has them.
+    async fn look_up(&self, name: String) -> Result<(), StoreError> {
+        let (store, access) = (Arc::clone(&self.store), Arc::clone(&self.access));
+        self.run(async move {
+            let Some(key) = store.get_key(&name).await? else {
+                return Ok(());
+            };
+            if let Some(origin) = &key.spec.invite
+                && let Some(invite) = store.get_invite(&origin.name).await?
+            {
+                access.put_invite(&invite);
+            }
+            access.put_key(&key);
+            Ok(())
+        })
+        .await
+    }
+
+    /// The key of the `ServiceAccount` whose token the request carries, if it does.
+    fn find_account(&self, presented: &mut Presented) -> Result<Option<Arc<Grant>>, GatewayError> {
+        let (Some(accounts), Some((header, token))) = (&self.accounts, &presented.token) else {
+            return Ok(None);
+        };
+        let Some(checked) = accounts.verify(token, Timestamp::now().as_second()) else {
+            return Ok(None);
+        };
+        let found = match checked {
+            Ok(found) => found,
+            // The cluster has made it, but not for this or not for now.
+            Err(
+                fault @ (TokenFault::Audience
+                | TokenFault::Expired
+                | TokenFault::NotYetValid
+                | TokenFault::Subject),
+            ) => return Err(GatewayError::InvalidToken { fault }),
+            // Somebody else's, for example that of a seat.
+            Err(_) => return Ok(None),
+        };
+        // It was ours, and goes nowhere else.
+        if presented
+            .own
+            .as_ref()
+            .is_some_and(|own| own.header == *header)
+        {
+            presented.own = None;
+        }
+        let account = Account {
+            namespace: found.namespace.into(),
+            name: found.name.into(),
+        };
+        let grant = self.access.find_account(&account);
+        grant.map(Some).ok_or(GatewayError::AccountUnknown)
+    }
+
+    /// Redeems a code.
+    ///
+    /// # Errors
+    /// [`RedeemError`].
+    ///
+    /// # Cancel safety
+    /// What was begun goes on to its end when the future is dropped.
+    pub async fn redeem(&self, code: CredentialDigest) -> Result<Redeemed, RedeemError> {
+        let known_as = self.access.find_invite(&code);
+        if known_as.is_none() && self.lookups.check().is_err() {
+            return Err(RedeemError::Busy);
+        }
+        let random: [u8; SECRET_BYTES] = random::bytes();
+        let permit = self.redemptions.acquire().await;
+        let _permit = permit.map_err(|_| RedeemError::Unavailable)?;
+        let (store, names) = (Arc::clone(&self.store), self.names.clone());
+        let redeemed = self
+            .run(async move {
+                let attempt = Attempt {
+                    gateway: &names.gateway,
+                    replica: &names.replica,
+                    code,
+                    random,
+                };
+                let redeemed = redeem::redeem(&*store, known_as.as_deref(), &attempt).await;
+                Ok(redeemed)
+            })
+            .await
+            .map_err(|_: StoreError| RedeemError::Unavailable)??;
+        self.access.put_invite(&redeemed.invite);
+        self.access.put_key(&redeemed.object);
+        Ok(redeemed)
+    }
+
+    /// Stores a new invite.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn create_invite(&self, invite: Invite) -> Result<Invite, StoreError> {
+        let store = Arc::clone(&self.store);
+        let created = self
+            .run(async move { store.create_invite(&invite).await })
+            .await?;
+        self.access.put_invite(&created);
+        Ok(created)
+    }
+
+    /// Stores a new key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn create_key(&self, key: ClientKey) -> Result<ClientKey, StoreError> {
+        let store = Arc::clone(&self.store);
+        let created = self
+            .run(async move { store.create_key(&key).await })
+            .await?;
+        self.access.put_key(&created);
+        Ok(created)
+    }
+
+    /// Deletes an invite.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn delete_invite(&self, name: String) -> Result<(), StoreError> {
+        let (store, access) = (Arc::clone(&self.store), Arc::clone(&self.access));
+        self.run(async move {
+            store.delete_invite(&name).await?;
+            access.remove_invite(&name);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Deletes a key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn delete_key(&self, name: String) -> Result<(), StoreError> {
+        let (store, access) = (Arc::clone(&self.store), Arc::clone(&self.access));
+        self.run(async move {
+            store.delete_key(&name).await?;
+            access.remove_key(&name);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Everything that the store holds.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list(&self) -> Result<(Vec<Invite>, Vec<ClientKey>), StoreError> {
+        let store = Arc::clone(&self.store);
+        self.run(async move { Ok((store.list_invites().await?, store.list_keys().await?)) })
+            .await
+    }
+
+    /// The invite of this name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn get_invite(&self, name: String) -> Result<Option<Invite>, StoreError> {
+        let store = Arc::clone(&self.store);
+        self.run(async move { store.get_invite(&name).await }).await
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let store = Arc::clone(&self.store);
+        self.run(async move { store.check().await }).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let done = self.runtime.spawn(work).await;
+        done.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
+    }
+}
+
+/// The key, if it is the one that was presented.
+fn held_against(grant: Arc<Grant>, key: PresentedKey) -> Result<Arc<Grant>, GatewayError> {
+    let digest = grant.facts.digest;
+    if digest.is_some_and(|digest| digest.matches(&key.digest)) {
+        Ok(grant)
+    } else {
+        Err(GatewayError::KeyUnknown)
+    }
+}
+
+/// Whether a caller without a key of ours is served.
+///
+/// # Errors
+/// [`GatewayError::KeyMissing`].
+pub fn admit_stranger(client_keys: ClientKeys) -> Result<(), GatewayError> {
+    match client_keys {
+        ClientKeys::Optional => Ok(()),
+        ClientKeys::Required => Err(GatewayError::KeyMissing),
+    }
+}

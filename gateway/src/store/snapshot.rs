@@ -1,0 +1,69 @@
+//! What a replica knew of client keys, on disk: with it a container that restarts while the store
+//! is away serves at once.
+//!
+//! The file holds hashes of keys and no key.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::time::sleep;
+
+use crate::access::{Access, Contents};
+
+/// Name of the file.
+const FILE: &str = "client-keys.json";
+
+/// Shortest time between two writes.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Largest file that is read back, in bytes.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// Takes in what was known when the process before this one ended, if anything was.
+pub fn restore(folder: &Path, access: &Access) {
+    let path = folder.join(FILE);
+    match read(&path) {
+        Ok(contents) => {
+            let count = contents.keys.len();
+            access.restore(contents);
+            tracing::info!(
+                keys = count,
+                "took {count} client keys from before the restart"
+            );
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => tracing::warn!(%error, "cannot read {}: {error}", path.display()),
+    }
+}
+
+fn read(path: &Path) -> io::Result<Contents> {
+    if fs::metadata(path)?.len() > MAX_FILE_BYTES {
+        let message = format!("is larger than {MAX_FILE_BYTES} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    Ok(serde_json::from_slice(&fs::read(path)?)?)
+}
+
+/// Writes what is known whenever it has changed, for as long as the process runs.
+pub async fn keep(folder: PathBuf, access: Arc<Access>) {
+    loop {
+        access.changed.notified().await;
+        sleep(PAUSE).await;
+        // What is not complete must not replace what was.
+        if access.is_complete()
+            && let Err(error) = write(&folder, &access.contents())
+        {
+            tracing::warn!(%error, "cannot write to {}: {error}", folder.display());
+        }
+    }
+}
+
+fn write(folder: &Path, contents: &Contents) -> io::Result<()> {
+    let new = folder.join("client-keys.new");
+    fs::write(&new, serde_json::to_vec(contents)?)?;
+    fs::rename(new, folder.join(FILE))
+}
