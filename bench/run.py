@@ -149,6 +149,8 @@ def turn(a, name, peer, scens, work, log):
         return
     sub = lambda s: s.replace("$P", str(Path(a.peers).resolve())).replace("$B", str(B)).replace("$W", str(work) + "/").replace("$R", a.ref).replace("$G", str(Path(a.gateway).resolve()))
     cmd, env = [sub(c) for c in peer["cmd"]], {k: sub(v) for k, v in peer.get("env", {}).items()}
+    if "prepare" in peer:
+        subprocess.run([sub(c) for c in peer["prepare"]], check=True, stdout=log, timeout=120)
     proc = start(cmd, 0, env, work, log) if cmd else None
     try:
         err = probe(peer, "chat", peer.get("model", "") + "mock-r1024", peer.get("wait", 20), proc)

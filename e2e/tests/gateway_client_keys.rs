@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 const CHANGE_LIMIT: Duration = Duration::from_secs(5);
 
 /// A gateway with one key that may do what `permissions` say.
-async fn start_with_key(permissions: Value) -> Result<(KeyFolder, Stand, ClientKey)> {
+async fn start_with_key(permissions: &Value) -> Result<(KeyFolder, Stand, ClientKey)> {
     let folder = KeyFolder::new()?;
     let stand = start(&folder).await?;
     let key = make_key(&stand.gateway, &holder(permissions)).await?;
@@ -42,7 +42,7 @@ async fn start_with_key(permissions: Value) -> Result<(KeyFolder, Stand, ClientK
 }
 
 /// The fields of a new key.
-fn holder(permissions: Value) -> Value {
+fn holder(permissions: &Value) -> Value {
     json!({"user": "ada@example.test", "team": "research", "permissions": permissions})
 }
 

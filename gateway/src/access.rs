@@ -136,11 +136,12 @@ impl Access {
     pub fn put_invite_facts(&self, name: Box<str>, facts: InviteFacts) {
         self.write(|index| {
             index.remove_invite(&name);
+            let known_as = name.clone();
             if let Some(code) = facts.code {
-                index.codes.insert(code, name.clone());
+                index.codes.insert(code, known_as.clone());
             }
-            index.invites.insert(name.clone(), facts);
-            index.settle_keys_of(&name);
+            index.invites.insert(name, facts);
+            index.settle_keys_of(&known_as);
         });
     }
 

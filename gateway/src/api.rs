@@ -47,3 +47,6 @@ async fn greet(State(worker): State<Arc<Worker>>) -> Response {
 async fn infer(State(worker): State<Arc<Worker>>, request: Request) -> Response<Body> {
     pipeline::serve(worker, request).await
 }
+
+#[cfg(test)]
+mod tests;

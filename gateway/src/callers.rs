@@ -315,3 +315,6 @@ pub fn admit_stranger(client_keys: ClientKeys) -> Result<(), GatewayError> {
         ClientKeys::Required => Err(GatewayError::KeyMissing),
     }
 }
+
+#[cfg(test)]
+mod tests;

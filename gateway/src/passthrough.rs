@@ -96,3 +96,6 @@ impl OwnWay {
         Err(GatewayError::CustomHostNotAllowed)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,11 +12,18 @@ pub struct Fault {
     pub message: String,
 }
 
-/// Reads a whole text.
+/// Reads an object, and nothing beside it.
 ///
 /// # Errors
 /// [`Fault`], where it is no JSON or does not fit `T`.
 pub fn parse<T: DeserializeOwned>(content: &[u8]) -> Result<T, Fault> {
+    // The fields of a structure may also come as a list, one after the other.
+    if content.trim_ascii_start().starts_with(b"[") {
+        return Err(Fault {
+            field: ".".to_owned(),
+            message: "expected an object".to_owned(),
+        });
+    }
     let mut parser = serde_json::Deserializer::from_slice(content);
     let parsed = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
         let field = Some(error.path().to_string()).filter(|path| path != "?");

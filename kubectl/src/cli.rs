@@ -37,6 +37,7 @@ pub struct Options {
 
 /// Which cluster and namespace, as kubectl has it.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Cluster")]
 pub struct ClusterOptions {
     /// Namespace of the gateway [default: that of the context].
     #[arg(short, long, global = true, value_parser = parse_name)]

@@ -50,7 +50,7 @@ impl<K: Object> List<'_, K> {
         let encode = |error: serde_json::Error| Failure::Encode(error.into());
         let items = self.objects.iter().map(|object| {
             let mut object = object.clone();
-            object.managed_fields_mut().clear();
+            object.meta_mut().managed_fields = None;
             let mut value = serde_json::to_value(object)?;
             // What a list of the API leaves out of its items.
             for (field, text) in [("apiVersion", K::api_version(&())), ("kind", K::kind(&()))] {

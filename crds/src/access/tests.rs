@@ -1,3 +1,5 @@
+//! Each state of an invite and of a key, and what leads to it.
+
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -19,9 +21,9 @@ fn invite(spec: Value, status: Value) -> Invite {
         "apiVersion": "anyray.ai/v1alpha1", "kind": "Invite",
         "metadata": { "name": "ada", "creationTimestamp": "2026-01-01T00:00:00Z" },
         "spec": { "gatewayRef": { "name": "gw" }, "user": "ada" },
-        "status": status,
     });
     merge(&mut object["spec"], spec);
+    object["status"] = status;
     serde_json::from_value(object).expect("an invite")
 }
 
@@ -30,14 +32,17 @@ fn key(spec: Value, status: Value) -> ClientKey {
         "apiVersion": "anyray.ai/v1alpha1", "kind": "ClientKey",
         "metadata": { "name": "ck-000000000001" },
         "spec": { "gatewayRef": { "name": "gw" }, "user": "ada" },
-        "status": status,
     });
     merge(&mut object["spec"], spec);
+    object["status"] = status;
     serde_json::from_value(object).expect("a key")
 }
 
 fn merge(into: &mut Value, from: Value) {
-    for (name, value) in from.as_object().cloned().unwrap_or_default() {
+    let Value::Object(fields) = from else {
+        panic!("no object");
+    };
+    for (name, value) in fields {
         into[name] = value;
     }
 }

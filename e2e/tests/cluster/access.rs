@@ -183,3 +183,34 @@ async fn redeemed_keys(context: &Context) -> Result<Vec<Value>> {
     let keys = list["items"].as_array_mut().context("a list")?;
     Ok(std::mem::take(keys))
 }
+
+/// Every kind of credential that callers have, each in use: of `kubectl`'s making, of the operator's
+/// and of the admin API's.
+pub(crate) async fn credentials(context: &Context) -> Result<Vec<String>> {
+    context
+        .apply(&[
+            invite("minted", &json!({})),
+            client_key("ci", &json!({ "secretName": "ci-key" })),
+        ])
+        .await?;
+    wait_for_state(context, "invite/minted", "Issued").await?;
+    wait_for_state(context, "clientkey/ci", "Active").await?;
+    let url = context.gateway_url("g").await?;
+    let (code, _) = make_code(context).await?;
+    let (status, redeemed) = redeem(&url, &code).await?;
+    ensure!(status == 200, "{status}: {redeemed}");
+    let credentials = vec![
+        code,
+        text(&redeemed["key"])?,
+        make_key(context).await?.0,
+        entry(context, "secret/minted-code", "code").await?,
+        entry(context, "secret/ci-key", "apiKey").await?,
+        entry(context, "secret/g-admin", "token").await?,
+    ];
+    for credential in &credentials {
+        // In the answers too, right or wrong.
+        let (_, body) = chat(&url, credential).await?;
+        ensure!(!body.contains(credential.as_str()), "an answer repeats it");
+    }
+    Ok(credentials)
+}

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    path::Path,
     time::{Duration, Instant},
 };
 
@@ -14,7 +13,7 @@ use anyray_e2e::{
 use serde_json::{Value, json};
 
 use crate::{
-    http,
+    access, http,
     operator::{READY_LIMIT, SYSTEM, gateway, provider_key, secret},
     trial::{Context, Entry, shared},
 };
@@ -26,7 +25,7 @@ const GATEWAY_PODS: &str = "anyray.ai/gateway=g";
 
 pub(crate) fn trials() -> Vec<Entry> {
     vec![
-        shared("security_s1_a_gateway_has_no_rights", has_no_rights),
+        shared("security_s1_a_gateway_has_few_rights", has_few_rights),
         shared("security_s4_a_key_is_seen_in_secrets_only", hides_keys),
         shared("security_s21_foreign_objects_stay", leaves_foreign_objects),
         shared(
@@ -45,7 +44,17 @@ async fn start(context: &Context) -> Result<()> {
     context.start_gateway("sk-first", json!({})).await
 }
 
-async fn has_no_rights(context: Context) -> Result<()> {
+/// What a gateway `g` may do beyond every other account, as `kubectl auth can-i --list` tells it:
+/// resource, names, verbs.
+const RIGHTS: [&str; 5] = [
+    "anyraygateways.anyray.ai/clients [] [] [serve]",
+    "anyraygateways.anyray.ai/clients [] [g] [own]",
+    "clientkeys.anyray.ai [] [] [get list watch create delete]",
+    "invites.anyray.ai [] [] [get list watch create delete]",
+    "invites.anyray.ai/status [] [] [update]",
+];
+
+async fn has_few_rights(context: Context) -> Result<()> {
     start(&context).await?;
     let pods = context.pods(context.namespace(), GATEWAY_PODS).await?;
     ensure!(pods.len() == 1, "{} pods", pods.len());
@@ -53,18 +62,9 @@ async fn has_no_rights(context: Context) -> Result<()> {
         let spec = &pod["spec"];
         ensure!(spec["serviceAccountName"] == "g", "{spec}");
         ensure!(spec["automountServiceAccountToken"] == false, "{spec}");
-        let text = spec.to_string();
-        for token in ["serviceAccountToken\":{", "/var/run/secrets/kubernetes.io"] {
-            ensure!(!text.contains(token), "{token} in {text}");
-        }
-        if context.cluster().is_ours() {
-            let uid = pod["metadata"]["uid"].as_str().context("no uid")?;
-            let volumes = context.cluster().volume_dir(uid, "", "")?;
-            let files = files_below(&volumes)?;
-            ensure!(!files.is_empty(), "no file in {}", volumes.display());
-            let token = files.iter().find(|file| file.ends_with("/token"));
-            ensure!(token.is_none(), "a token: {token:?}");
-        }
+        // The one token is mounted by name, for an hour, for the API server alone.
+        let tokens = spec.to_string().matches("serviceAccountToken\":{").count();
+        ensure!(tokens == 1, "{tokens} tokens in {spec}");
     }
     context
         .kubectl(&["create", "serviceaccount", "fresh"])
@@ -73,7 +73,8 @@ async fn has_no_rights(context: Context) -> Result<()> {
         rights(&context, "g").await?,
         rights(&context, "fresh").await?,
     );
-    ensure!(own == fresh, "{own:#?} are not {fresh:#?}");
+    let beyond: Vec<_> = own.iter().filter(|line| !fresh.contains(line)).collect();
+    ensure!(beyond == RIGHTS.iter().collect::<Vec<_>>(), "{beyond:#?}");
     Ok(())
 }
 
@@ -84,23 +85,11 @@ async fn rights(context: &Context, account: &str) -> Result<Vec<String>> {
         context.namespace()
     );
     let list = context.kubectl(&["auth", "can-i", "--list", &user]).await?;
-    let mut lines: Vec<_> = list.lines().map(str::to_owned).collect();
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut lines: Vec<_> = list.lines().map(words).collect();
     ensure!(lines.len() > 1, "{list}");
     lines.sort();
     Ok(lines)
-}
-
-fn files_below(folder: &Path) -> Result<Vec<String>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))? {
-        let path = entry?.path();
-        if path.is_dir() {
-            files.extend(files_below(&path)?);
-        } else {
-            files.push(path.display().to_string());
-        }
-    }
-    Ok(files)
 }
 
 const FIRST: &str = "sk-canary-first-5f1c2ab7d9e84360";
@@ -137,6 +126,7 @@ async fn hides_keys(context: Context) -> Result<()> {
         .await?;
     let mut needles = vec![FIRST.to_owned(), PROMPT.to_owned()];
     needles.extend(encoded(&context).await?);
+    needles.extend(access::credentials(&context).await?);
     let mut seen = vec![("an answer".to_owned(), converse(&context).await?)];
     rotate(&context).await?;
     needles.extend([ROTATED.to_owned(), UNUSABLE.to_owned()]);

@@ -84,8 +84,8 @@ async fn check_served(stand: &Stand, dialect: Dialect, request: &Request, key: &
 }
 
 #[tokio::test]
-async fn s17_a_key_in_any_header_is_accepted_and_goes_no_further() -> Result<()> {
-    let (_folder, stand, key) = start_with_key(json!({})).await?;
+async fn a_key_in_any_header_is_accepted_and_goes_no_further() -> Result<()> {
+    let (_folder, stand, key) = start_with_key(&json!({})).await?;
     for dialect in Dialect::ALL {
         for headers in spellings(&key.secret) {
             let request = headers
@@ -100,7 +100,7 @@ async fn s17_a_key_in_any_header_is_accepted_and_goes_no_further() -> Result<()>
 }
 
 #[tokio::test]
-async fn s17_where_keys_are_optional_strangers_are_served_and_wrong_keys_refused() -> Result<()> {
+async fn where_keys_are_optional_strangers_are_served_and_wrong_keys_refused() -> Result<()> {
     let folder = KeyFolder::new()?;
     let stand = start_with(&folder, |config| {
         config.with("auth", json!({"clientKeys": "Optional"}))
@@ -126,7 +126,7 @@ async fn s17_where_keys_are_optional_strangers_are_served_and_wrong_keys_refused
 }
 
 #[tokio::test]
-async fn s17_without_a_store_and_with_optional_keys_a_key_counts_for_nothing() -> Result<()> {
+async fn without_a_store_and_with_optional_keys_a_key_counts_for_nothing() -> Result<()> {
     let folder = KeyFolder::new()?;
     let other = start(&folder).await?;
     let key = make_key(&other.gateway, &json!({"user": "ada"})).await?;
@@ -139,7 +139,7 @@ async fn s17_without_a_store_and_with_optional_keys_a_key_counts_for_nothing() -
 }
 
 #[tokio::test]
-async fn s17_a_gateway_that_demands_keys_does_not_start_without_a_store_of_them() -> Result<()> {
+async fn a_gateway_that_demands_keys_does_not_start_without_a_store_of_them() -> Result<()> {
     let directory = TempDir::new()?;
     let config = anyray_e2e::config::Config::for_provider("https://provider.test");
     demand_keys(config).write(directory.path())?;

@@ -21,8 +21,8 @@ use super::{CHANGE_LIMIT, start_with_key, wait_for_outcome, with_key};
 const NEW_KEY_LIMIT: Duration = Duration::from_secs(2);
 
 #[tokio::test]
-async fn s17_suspending_a_key_takes_effect_and_can_be_taken_back() -> Result<()> {
-    let (folder, stand, key) = start_with_key(json!({})).await?;
+async fn suspending_a_key_takes_effect_and_can_be_taken_back() -> Result<()> {
+    let (folder, stand, key) = start_with_key(&json!({})).await?;
     wait_for_outcome(&stand.gateway, &key, "ok").await?;
     folder.edit_key(&key, "suspended", json!(true))?;
     wait_for_outcome(&stand.gateway, &key, "client_key_suspended").await?;
@@ -31,15 +31,15 @@ async fn s17_suspending_a_key_takes_effect_and_can_be_taken_back() -> Result<()>
 }
 
 #[tokio::test]
-async fn s17_a_revoked_key_is_refused() -> Result<()> {
-    let (folder, stand, key) = start_with_key(json!({})).await?;
+async fn a_revoked_key_is_refused() -> Result<()> {
+    let (folder, stand, key) = start_with_key(&json!({})).await?;
     folder.edit_key(&key, "revoked", json!(true))?;
     wait_for_outcome(&stand.gateway, &key, "client_key_revoked").await
 }
 
 #[tokio::test]
-async fn s17_a_key_is_refused_from_the_second_of_its_end_on() -> Result<()> {
-    let (folder, stand, key) = start_with_key(json!({})).await?;
+async fn a_key_is_refused_from_the_second_of_its_end_on() -> Result<()> {
+    let (folder, stand, key) = start_with_key(&json!({})).await?;
     folder.edit_key(&key, "expiresAt", json!("2020-01-01T00:00:00Z"))?;
     wait_for_outcome(&stand.gateway, &key, "client_key_expired").await?;
     folder.edit_key(&key, "expiresAt", json!("2999-01-01T00:00:00Z"))?;
@@ -47,8 +47,8 @@ async fn s17_a_key_is_refused_from_the_second_of_its_end_on() -> Result<()> {
 }
 
 #[tokio::test]
-async fn s17_a_key_whose_file_is_gone_is_unknown() -> Result<()> {
-    let (folder, stand, key) = start_with_key(json!({})).await?;
+async fn a_key_whose_file_is_gone_is_unknown() -> Result<()> {
+    let (folder, stand, key) = start_with_key(&json!({})).await?;
     wait_for_outcome(&stand.gateway, &key, "ok").await?;
     fs::remove_file(folder.key_file(&key))?;
     wait_for_outcome(&stand.gateway, &key, "client_key_unknown").await
@@ -56,14 +56,14 @@ async fn s17_a_key_whose_file_is_gone_is_unknown() -> Result<()> {
 
 #[tokio::test]
 async fn a_changed_permission_counts() -> Result<()> {
-    let (folder, stand, key) = start_with_key(json!({})).await?;
+    let (folder, stand, key) = start_with_key(&json!({})).await?;
     folder.edit_key(&key, "permissions", json!({"models": ["other"]}))?;
     wait_for_outcome(&stand.gateway, &key, "model_not_allowed").await
 }
 
 #[tokio::test]
 async fn a_file_that_cannot_be_read_changes_nothing_and_is_told() -> Result<()> {
-    let (folder, stand, key) = start_with_key(json!({})).await?;
+    let (folder, stand, key) = start_with_key(&json!({})).await?;
     let good = make_key(&stand.gateway, &json!({"user": "bob"})).await?;
     fs::write(folder.key_file(&key), "{\"apiVersion\":")?;
     fs::write(folder.key_file(&key).with_file_name("torn.json"), "\0")?;
@@ -117,7 +117,7 @@ async fn keys_outlive_the_process() -> Result<()> {
 
 #[tokio::test]
 async fn s9_the_folder_holds_hashes_only_and_is_its_owners() -> Result<()> {
-    let (folder, _stand, key) = start_with_key(json!({})).await?;
+    let (folder, _stand, key) = start_with_key(&json!({})).await?;
     let contents = folder.contents()?;
     ensure!(contents.contains(&key.id), "the key is not there");
     ensure!(!contents.contains(&key.secret), "the folder holds the key");

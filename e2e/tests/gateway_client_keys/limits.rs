@@ -32,8 +32,8 @@ async fn ask(stand: &Stand, dialect: Dialect, key: &ClientKey) -> Result<Answer>
 
 #[tokio::test]
 async fn a_key_has_so_many_requests_per_minute_in_all_dialects_together() -> Result<()> {
-    let (_folder, stand, key) = start_with_key(json!({"requestsPerMinute": 3})).await?;
-    let other = make_key(&stand.gateway, &holder(json!({"requestsPerMinute": 3}))).await?;
+    let (_folder, stand, key) = start_with_key(&json!({"requestsPerMinute": 3})).await?;
+    let other = make_key(&stand.gateway, &holder(&json!({"requestsPerMinute": 3}))).await?;
     for dialect in Dialect::ALL {
         assert_eq!(ask(&stand, dialect, &key).await?.status(), 200);
     }
@@ -48,7 +48,7 @@ async fn a_key_has_so_many_requests_per_minute_in_all_dialects_together() -> Res
 
 #[tokio::test]
 async fn a_limited_request_is_logged_with_its_key() -> Result<()> {
-    let (_folder, stand, key) = start_with_key(json!({"requestsPerMinute": 1})).await?;
+    let (_folder, stand, key) = start_with_key(&json!({"requestsPerMinute": 1})).await?;
     assert_eq!(ask(&stand, Dialect::Chat, &key).await?.status(), 200);
     let answer = ask(&stand, Dialect::Chat, &key).await?;
     check_limited(Dialect::Chat, &answer, "rate_limit_exceeded")?;
@@ -61,7 +61,7 @@ async fn a_limited_request_is_logged_with_its_key() -> Result<()> {
 
 #[tokio::test]
 async fn an_edit_of_a_key_does_not_renew_its_minute() -> Result<()> {
-    let (folder, stand, key) = start_with_key(json!({"requestsPerMinute": 1})).await?;
+    let (folder, stand, key) = start_with_key(&json!({"requestsPerMinute": 1})).await?;
     assert_eq!(ask(&stand, Dialect::Chat, &key).await?.status(), 200);
     folder.edit_key(&key, "suspended", json!(true))?;
     wait_for_outcome(&stand.gateway, &key, "client_key_suspended").await?;
@@ -71,7 +71,7 @@ async fn an_edit_of_a_key_does_not_renew_its_minute() -> Result<()> {
 
 #[tokio::test]
 async fn a_key_has_so_many_requests_open_at_once() -> Result<()> {
-    let (_folder, stand, key) = start_with_key(json!({"concurrentRequests": 2})).await?;
+    let (_folder, stand, key) = start_with_key(&json!({"concurrentRequests": 2})).await?;
     let stream = || with_key(Dialect::Chat.stream("fake-hang-stream-2"), &key);
     let first = stand.begin(&stream()).await?;
     let second = stand.begin(&stream()).await?;
@@ -92,7 +92,7 @@ async fn a_key_has_so_many_requests_open_at_once() -> Result<()> {
 #[tokio::test]
 async fn an_ended_or_refused_request_gives_its_place_back() -> Result<()> {
     let permissions = json!({"concurrentRequests": 1, "models": ["m", "fake-*"]});
-    let (_folder, stand, key) = start_with_key(permissions).await?;
+    let (_folder, stand, key) = start_with_key(&permissions).await?;
     for (model, status) in [("m", 200), ("other", 403), ("fake-status-500", 500)] {
         for dialect in Dialect::ALL {
             let request = with_key(dialect.request(model), &key);

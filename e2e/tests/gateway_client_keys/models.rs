@@ -14,7 +14,7 @@ use super::{holder, start_with_key, with_key};
 const FILLER_BYTES: usize = 3 << 20;
 
 async fn start_with_models() -> Result<(KeyFolder, Stand, ClientKey)> {
-    start_with_key(json!({"models": ["gpt-5*", "claude-*-5", "m"]})).await
+    start_with_key(&json!({"models": ["gpt-5*", "claude-*-5", "m"]})).await
 }
 
 /// A chat request with this body.
@@ -56,8 +56,8 @@ async fn a_key_for_certain_models_gets_no_path_whose_model_cannot_be_told() -> R
         config.with("passthroughPaths", json!(["/v1/files"]))
     })
     .await?;
-    let limited = make_key(&stand.gateway, &holder(json!({"models": ["m"]}))).await?;
-    let free = make_key(&stand.gateway, &holder(json!({}))).await?;
+    let limited = make_key(&stand.gateway, &holder(&json!({"models": ["m"]}))).await?;
+    let free = make_key(&stand.gateway, &holder(&json!({}))).await?;
     let files = || Request::new("GET", "/v1/files");
     let answer = stand.send(&with_key(files(), &limited)).await?;
     Dialect::Chat.check_refusal(&answer, 403, "model_not_allowed")?;
@@ -207,7 +207,7 @@ async fn a_body_that_could_be_read_in_two_ways_is_refused() -> Result<()> {
 
 #[tokio::test]
 async fn a_key_gets_the_providers_that_it_is_for_and_no_others() -> Result<()> {
-    let (_folder, stand, key) = start_with_key(json!({"providers": ["anthropic"]})).await?;
+    let (_folder, stand, key) = start_with_key(&json!({"providers": ["anthropic"]})).await?;
     let answer = stand
         .send(&with_key(Dialect::Messages.request("m"), &key))
         .await?;

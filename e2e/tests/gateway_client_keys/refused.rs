@@ -122,8 +122,8 @@ fn check_silence(answer: &Answer, secrets: &[&str]) -> Result<()> {
 }
 
 #[tokio::test]
-async fn s17_without_a_good_key_nothing_is_served_in_any_dialect() -> Result<()> {
-    let (_folder, stand, key) = start_with_key(json!({})).await?;
+async fn without_a_good_key_nothing_is_served_in_any_dialect() -> Result<()> {
+    let (_folder, stand, key) = start_with_key(&json!({})).await?;
     let other_folder = KeyFolder::new()?;
     let other = start(&other_folder).await?;
     let unknown = make_key(&other.gateway, &json!({"user": "eve"})).await?;
@@ -145,7 +145,7 @@ async fn s17_without_a_good_key_nothing_is_served_in_any_dialect() -> Result<()>
 }
 
 #[tokio::test]
-async fn s17_paths_without_a_body_and_listed_ones_need_a_key_too() -> Result<()> {
+async fn paths_without_a_body_and_listed_ones_need_a_key_too() -> Result<()> {
     let folder = KeyFolder::new()?;
     let stand = anyray_e2e::client_keys::start_with(&folder, |config| {
         config.with("passthroughPaths", json!(["/v1/files"]))
@@ -168,7 +168,7 @@ async fn s17_paths_without_a_body_and_listed_ones_need_a_key_too() -> Result<()>
 }
 
 #[tokio::test]
-async fn s17_probes_need_no_key() -> Result<()> {
+async fn probes_need_no_key() -> Result<()> {
     let folder = KeyFolder::new()?;
     let stand = start(&folder).await?;
     for (method, path) in [
@@ -186,8 +186,8 @@ async fn s17_probes_need_no_key() -> Result<()> {
 }
 
 #[tokio::test]
-async fn s17_a_key_with_a_known_id_and_another_secret_is_unknown() -> Result<()> {
-    let (folder, stand, key) = start_with_key(json!({})).await?;
+async fn a_key_with_a_known_id_and_another_secret_is_unknown() -> Result<()> {
+    let (folder, stand, key) = start_with_key(&json!({})).await?;
     let hash = format!("sha256:{}", "0".repeat(64));
     let known = json!({"id": key.id, "hash": hash});
     folder.edit_key(&key, "key", known)?;
@@ -195,8 +195,8 @@ async fn s17_a_key_with_a_known_id_and_another_secret_is_unknown() -> Result<()>
 }
 
 #[tokio::test]
-async fn s17_a_refusal_says_what_to_do() -> Result<()> {
-    let (folder, stand, key) = start_with_key(json!({})).await?;
+async fn a_refusal_says_what_to_do() -> Result<()> {
+    let (folder, stand, key) = start_with_key(&json!({})).await?;
     let answer = stand.send(&Dialect::Messages.request("m")).await?;
     let text = Dialect::Messages.check_refusal(&answer, 401, "client_key_missing")?;
     ensure!(text.contains("authorization: Bearer ark_"), "{text}");

@@ -25,6 +25,9 @@ use crate::{admin_host::is_admin_host, state::Worker};
 /// Longest admin token that is looked at.
 const MAX_TOKEN_BYTES: usize = 256;
 
+/// Longest name of an object.
+const MAX_NAME_BYTES: usize = 253;
+
 pub(super) fn router(worker: &Arc<Worker>) -> Router<Arc<Worker>> {
     Router::new()
         .route("/admin/auth", get(async || Json(Authorized { ok: true })))
@@ -55,7 +58,7 @@ async fn guard(State(worker): State<Arc<Worker>>, request: Request, next: Next) 
         }
         return refusal.into_response();
     }
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), told_path(request.uri().path()));
     let mut response = next.run(request).await;
     tracing::info!(
         audit = true,
@@ -67,6 +70,19 @@ async fn guard(State(worker): State<Arc<Worker>>, request: Request, next: Next) 
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// The path as logs may have it: of a segment that is no name of an object only the place, because
+/// a key, a code or an address may stand there by mistake.
+fn told_path(path: &str) -> String {
+    let is_name = |segment: &str| {
+        let is_plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+        segment.len() <= MAX_NAME_BYTES && segment.bytes().all(is_plain)
+    };
+    let told = path.split('/');
+    let told = told.map(|segment| if is_name(segment) { segment } else { "..." });
+    told.collect::<Vec<_>>().join("/")
 }
 
 fn authorize(worker: &Worker, headers: &HeaderMap) -> Result<(), Refusal> {
@@ -135,4 +151,30 @@ async fn health(State(worker): State<Arc<Worker>>) -> Response {
         StatusCode::SERVICE_UNAVAILABLE
     };
     (status, Json(health)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_tell_names_of_objects_and_nothing_else_of_a_path() {
+        for (path, expected) in [
+            ("/admin/client-keys", "/admin/client-keys"),
+            (
+                "/admin/client-keys/ck-0123456789ab",
+                "/admin/client-keys/ck-0123456789ab",
+            ),
+            (
+                "/admin/client-keys/ark_0123456789ab_x",
+                "/admin/client-keys/...",
+            ),
+            ("/admin/invites/ari_x", "/admin/invites/..."),
+            ("/admin/invites/ada@example.test", "/admin/invites/..."),
+            ("/admin/invites/ari%5Fx", "/admin/invites/..."),
+            ("/admin/Ada/", "/admin/.../"),
+        ] {
+            assert_eq!(told_path(path), expected);
+        }
+    }
 }

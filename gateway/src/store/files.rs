@@ -99,7 +99,9 @@ impl FileStore {
         let path = self.path(kind, &object.name_any())?;
         let mut object = object.clone();
         object.meta_mut().resource_version = Some("1".to_owned());
-        object.meta_mut().creation_timestamp = Some(Time(Timestamp::now()));
+        // Objects hold whole seconds.
+        let now = Timestamp::from_second(Timestamp::now().as_second());
+        object.meta_mut().creation_timestamp = now.ok().map(Time);
         let _lock = self.lock().map_err(|error| failed(&error))?;
         let new = self.write(&object).map_err(|error| failed(&error))?;
         let linked = fs::hard_link(&new, &path);
@@ -246,7 +248,7 @@ impl Store for FileStore {
                         access.set_complete();
                     }
                     Err(error) => {
-                        tracing::error!(%error, "cannot read the folder of client keys: {error}")
+                        tracing::error!(%error, "cannot read the folder of client keys: {error}");
                     }
                 }
             }
@@ -309,3 +311,6 @@ impl Store for FileStore {
 fn answer<T: Send + 'static>(result: Result<T, StoreError>) -> Answer<'static, T> {
     std::future::ready(result).boxed()
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,3 +67,6 @@ fn write(folder: &Path, contents: &Contents) -> io::Result<()> {
     fs::write(&new, serde_json::to_vec(contents)?)?;
     fs::rename(new, folder.join(FILE))
 }
+
+#[cfg(test)]
+mod tests;

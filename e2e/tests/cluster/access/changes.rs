@@ -128,7 +128,7 @@ async fn without_api_server(url: &str, (key, code): (&str, &str), pod: &str) -> 
 }
 
 /// The gateway's process in a pod, which tells its name in its environment.
-fn process_of(pod: &str) -> Result<Pid> {
+pub(super) fn process_of(pod: &str) -> Result<Pid> {
     let name = format!("POD_NAME={pod}\0");
     for entry in fs::read_dir("/proc")? {
         let path = entry?.path();

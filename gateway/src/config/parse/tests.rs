@@ -95,7 +95,7 @@ fn wrong_fields_are_named_with_their_path() {
         ),
         (
             &config("").replace("Optional", "Off"),
-            "field auth.clientKeys: expected `Optional` at line 1",
+            "field auth.clientKeys: expected `Required` or `Optional` at line 1",
         ),
     ] {
         let message = refusal(config);
@@ -117,7 +117,7 @@ fn s4_a_secret_in_the_wrong_field_is_not_told() {
         ),
         (
             config("").replace(r#""Optional""#, secret),
-            "field auth.clientKeys: expected `Optional`",
+            "field auth.clientKeys: expected `Required` or `Optional`",
         ),
         (
             config(&format!(r#""limits":{{"maxBodyBytes":{secret}}}"#)),

@@ -6,7 +6,7 @@ use anyray_crds::v1alpha1::{client_key::ClientKeyState, invite::DeletionPolicy};
 use anyray_wire::anyray::credential::{read_client_key, write_invite_code};
 use futures::future::{join, join_all};
 use secrecy::ExposeSecret as _;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
 use super::*;
@@ -34,6 +34,13 @@ fn attempt(number: u8) -> Attempt<'static> {
     }
 }
 
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(object) => object,
+        other => panic!("no object: {other}"),
+    }
+}
+
 /// An invite with this further content of its specification.
 fn invite(more: Value) -> Value {
     let mut invite = json!({
@@ -45,7 +52,7 @@ fn invite(more: Value) -> Value {
         },
     });
     let spec = invite["spec"].as_object_mut().expect("an object");
-    spec.extend(more.as_object().expect("an object").clone());
+    spec.extend(object(more));
     invite
 }
 
@@ -183,7 +190,11 @@ async fn s05_of_two_exactly_one_wins_whatever_is_lost_and_whoever_is_slow() {
             let one = replica(&shared, first.clone());
             let other = replica(&shared, second.clone());
             let (a, b) = (attempt(1), attempt(2));
-            let (one, other) = join(redeem(&one, None, &a), redeem(&other, Some(INVITE), &b)).await;
+            let (one, other) = Box::pin(join(
+                redeem(&one, None, &a),
+                redeem(&other, Some(INVITE), &b),
+            ))
+            .await;
             let (won, lost) = match (one, other) {
                 (Ok(won), Err(lost)) | (Err(lost), Ok(won)) => (won, lost),
                 both => panic!("{both:?}: {first:?} {second:?}"),
@@ -310,14 +321,17 @@ async fn s07_codes_of_other_gateways_and_wrong_ones_are_as_unknown_as_any() {
     }
 }
 
+fn replace_invite(shared: &Arc<Mutex<State>>, invite: Value) {
+    let mut state = shared.lock().expect("no panic");
+    state.invites.clear();
+    state.put(invite);
+}
+
 #[tokio::test(start_paused = true)]
 async fn s06_an_invite_that_lost_its_status_is_not_redeemed_again() {
     let shared = shared();
     let redeemed = redeem_plainly(&shared).await.expect("redeemed");
-    let mut state = shared.lock().expect("no panic");
-    state.invites.clear();
-    state.put(invite(json!({})));
-    drop(state);
+    replace_invite(&shared, invite(json!({})));
     let again = redeem(&replica(&shared, Vec::new()), None, &attempt(1)).await;
     assert_eq!(again.err(), Some(RedeemError::Redeemed));
     let stored = keys(&shared).pop().expect("the key");
@@ -330,10 +344,7 @@ async fn s06_a_code_is_not_redeemed_again_by_another_invite() {
     redeem_plainly(&shared).await.expect("redeemed");
     let mut copy = invite(json!({}));
     copy["metadata"]["name"] = json!("a-copy");
-    let mut state = shared.lock().expect("no panic");
-    state.invites.clear();
-    state.put(copy);
-    drop(state);
+    replace_invite(&shared, copy);
     let again = redeem(&replica(&shared, Vec::new()), Some("a-copy"), &attempt(1)).await;
     assert_eq!(again.err(), Some(RedeemError::Redeemed));
     assert_eq!(keys(&shared).len(), 1);
