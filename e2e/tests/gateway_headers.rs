@@ -24,7 +24,6 @@ const STOPPED: &[(&str, &str)] = &[
     ("forwarded", "for=203.0.113.7"),
     ("x-real-ip", "203.0.113.7"),
     ("x-anyray-metadata", "{\"user\":\"me\"}"),
-    ("x-anyray-custom-host", "http://169.254.169.254"),
     ("x-anyray-never-heard-of", "1"),
     ("connection", "keep-alive, X-Named, authorization"),
     ("x-named", "for this hop only"),

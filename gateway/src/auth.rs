@@ -65,6 +65,22 @@ pub struct PresentedKey {
 /// [`GatewayError::ConflictingCredentials`] where two headers hold different keys of ours,
 /// [`GatewayError::InvalidKey`] or [`GatewayError::InviteCodeAsKey`].
 pub fn read(headers: &HeaderMap) -> Result<Presented, GatewayError> {
+    read_with(headers, Presented::take_ours)
+}
+
+/// Reads the caller's own credential alone, where there is no store that could know a key of ours:
+/// such a key then counts for nothing, whole or not, and still goes nowhere.
+///
+/// # Errors
+/// [`GatewayError::DuplicateCredential`] where one header came twice.
+pub fn read_without_ours(headers: &HeaderMap) -> Result<Presented, GatewayError> {
+    read_with(headers, |_, _| Ok(()))
+}
+
+fn read_with(
+    headers: &HeaderMap,
+    take_ours: impl Fn(&mut Presented, &HeaderValue) -> Result<(), GatewayError>,
+) -> Result<Presented, GatewayError> {
     let mut presented = Presented::default();
     for name in &CREDENTIAL_HEADERS {
         let mut values = headers.get_all(name).iter();
@@ -75,7 +91,7 @@ pub fn read(headers: &HeaderMap) -> Result<Presented, GatewayError> {
             });
         }
         if is_for_gateway(value) {
-            presented.take_ours(value)?;
+            take_ours(&mut presented, value)?;
         } else {
             presented.take_theirs(name, value);
         }

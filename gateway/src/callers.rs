@@ -32,6 +32,9 @@ use crate::{
 /// those that were made a moment ago, too few to press the store.
 const LOOKUPS_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(19);
 
+/// The same for codes, where each look-up reads all invites.
+const CODE_LOOKUPS_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
+
 /// Redemptions at once; more wait.
 const MAX_REDEMPTIONS: usize = 32;
 
@@ -46,6 +49,7 @@ pub struct Callers {
     runtime: Handle,
     names: Names,
     lookups: DefaultDirectRateLimiter,
+    code_lookups: DefaultDirectRateLimiter,
     redemptions: Semaphore,
     accounts: Option<Accounts>,
 }
@@ -74,6 +78,7 @@ impl Callers {
             runtime,
             names,
             lookups: RateLimiter::direct(Quota::per_second(LOOKUPS_PER_SECOND)),
+            code_lookups: RateLimiter::direct(Quota::per_second(CODE_LOOKUPS_PER_SECOND)),
             redemptions: Semaphore::new(MAX_REDEMPTIONS),
             accounts,
         }
@@ -179,7 +184,7 @@ impl Callers {
     /// What was begun goes on to its end when the future is dropped.
     pub async fn redeem(&self, code: CredentialDigest) -> Result<Redeemed, RedeemError> {
         let known_as = self.access.find_invite(&code);
-        if known_as.is_none() && self.lookups.check().is_err() {
+        if known_as.is_none() && self.code_lookups.check().is_err() {
             return Err(RedeemError::Busy);
         }
         let random: [u8; SECRET_BYTES] = random::bytes();

@@ -27,8 +27,11 @@ const CALL_LIMIT: Duration = Duration::from_secs(10);
 /// How often the keys are read again without a reason.
 const REFRESH: Duration = Duration::from_secs(600);
 
-/// Shortest time between two reads, whatever tokens come.
-const PAUSE: Duration = Duration::from_secs(10);
+/// Shortest time between two reads, whatever tokens come: those of seats name unknown keys, too.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// Time between two tries to read at all.
+const RETRY: Duration = Duration::from_secs(10);
 
 /// Checks tokens of the cluster's `ServiceAccount`s.
 #[derive(Clone, Debug)]
@@ -86,7 +89,7 @@ async fn refresh(client: Client, audience: String, state: Arc<State>) {
             }
             Err(why) => {
                 tracing::warn!("cannot read the keys of ServiceAccount tokens: {why}");
-                sleep(PAUSE).await;
+                sleep(RETRY).await;
             }
         }
     }

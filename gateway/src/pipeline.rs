@@ -123,11 +123,13 @@ async fn authenticate(
     if auth::is_in_url(&parts.uri) {
         return Err(GatewayError::KeyInUrl);
     }
-    let mut presented = auth::read(&parts.headers)?;
     let app = Arc::clone(&record.worker().app);
-    let grant = match &app.callers {
-        Some(callers) => callers.authenticate(&mut presented).await?,
-        None => None,
+    let (grant, own) = match &app.callers {
+        Some(callers) => {
+            let mut presented = auth::read(&parts.headers)?;
+            (callers.authenticate(&mut presented).await?, presented.own)
+        }
+        None => (None, auth::read_without_ours(&parts.headers)?.own),
     };
     // Noted first, so that a request beyond its key's limits is logged as that key's.
     record.identity = Identity::resolve(grant.as_deref(), &parts.headers);
@@ -136,7 +138,7 @@ async fn authenticate(
         Some(grant) => record.slot = grant.admit(Timestamp::now().as_second())?,
         None => callers::admit_stranger(config.client_keys)?,
     }
-    Ok(presented.own)
+    Ok(own)
 }
 
 /// Reads the model that is asked for; a key that is limited to some may ask for those only.

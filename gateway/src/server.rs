@@ -118,6 +118,7 @@ pub fn start_worker(worker: Arc<Worker>, listener: StdListener) -> io::Result<Jo
 /// Accepts until the drain closes the door, then waits for what is still running.
 async fn accept_all(worker: Arc<Worker>, listener: TcpListener) {
     let connections = TaskTracker::new();
+    let router = api::router(Arc::clone(&worker));
     loop {
         let accepted = tokio::select! {
             biased;
@@ -127,7 +128,8 @@ async fn accept_all(worker: Arc<Worker>, listener: TcpListener) {
         match accepted {
             Ok(stream) => {
                 let open = Open::new(&worker);
-                connections.spawn(async move { serve(&open.worker, stream).await });
+                let router = router.clone();
+                connections.spawn(async move { serve(&open.worker, router, stream).await });
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection: {error}");
@@ -209,11 +211,11 @@ pub async fn serve_ops(listener: TcpListener, router: Router) {
 }
 
 /// One connection, from its first request to its last.
-async fn serve(worker: &Arc<Worker>, stream: TcpStream) {
+async fn serve(worker: &Worker, router: Router, stream: TcpStream) {
     let idle = worker.app.config.load().timeouts.idle;
     if prepare(&stream, idle).is_ok() {
         let has_asked = AtomicBool::new(false);
-        let router = TowerToHyperService::new(api::router(Arc::clone(worker)));
+        let router = TowerToHyperService::new(router);
         let service = service_fn(|request| {
             has_asked.store(true, Ordering::Relaxed);
             router.call(request)

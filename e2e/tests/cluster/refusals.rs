@@ -18,6 +18,9 @@ use crate::{
 
 const FIXTURES: &str = "crds/tests/fixtures";
 
+/// How often a change is tried again that something else was in the way of.
+const MAX_CONFLICTS: usize = 10;
+
 pub(crate) fn trials() -> Vec<Entry> {
     vec![
         shared(
@@ -73,13 +76,55 @@ async fn change(context: &Context, from: &Value, to: &Value) -> Result<Option<St
     let kind = from["kind"].as_str().context("a kind")?;
     let name = from["metadata"]["name"].as_str().context("a name")?;
     let target = format!("{kind}/{name}");
-    let there = context.read(&target).await?;
-    let mut to = to.clone();
-    // Without it, an update of a custom resource is refused for another reason.
-    to["metadata"]["resourceVersion"] = there["metadata"]["resourceVersion"].clone();
-    let refusal = send(context, &to).await;
+    let is_status = !from["status"].is_null() || !to["status"].is_null();
+    let path = if is_status { "/status" } else { "" };
+    if !from["status"].is_null() {
+        let written = replace(context, from, &format!("{path}?")).await?;
+        ensure!(written.is_none(), "{target}: {written:?}");
+    }
+    let refusal = replace(
+        context,
+        to,
+        &format!("{path}?dryRun=All&fieldValidation=Strict&"),
+    )
+    .await;
     context.kubectl(&["delete", &target]).await?;
     refusal
+}
+
+/// What the API server says against an object in place of the one that is there; the operator may
+/// have changed that meanwhile.
+async fn replace(context: &Context, to: &Value, path: &str) -> Result<Option<String>> {
+    let kind = to["kind"].as_str().context("a kind")?;
+    let name = to["metadata"]["name"].as_str().context("a name")?;
+    for _ in 0..MAX_CONFLICTS {
+        let there = context.read(&format!("{kind}/{name}")).await?;
+        let mut to = to.clone();
+        for field in ["resourceVersion", "uid"] {
+            to["metadata"][field] = there["metadata"][field].clone();
+        }
+        let url = format!("{}{path}fieldManager=fixtures", url(context, &to)?);
+        let request = Request::put(url)
+            .header("content-type", "application/json")
+            .body(to.to_string().into_bytes())?;
+        match context.client().request::<Value>(request).await {
+            Ok(_) => return Ok(None),
+            Err(kube::Error::Api(status)) if status.code == 409 => {}
+            Err(kube::Error::Api(status)) => return Ok(Some(status.message.clone())),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    anyhow::bail!("{kind}/{name} is changed all the time")
+}
+
+/// The path of an object.
+fn url(context: &Context, object: &Value) -> Result<String> {
+    let plural = object["kind"].as_str().context("a kind")?.to_lowercase();
+    let namespace = context.namespace();
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    Ok(format!(
+        "/apis/anyray.ai/v1alpha1/namespaces/{namespace}/{plural}s/{name}"
+    ))
 }
 
 /// What the API server says against an object, sent as `kubectl apply --server-side
@@ -87,15 +132,9 @@ async fn change(context: &Context, from: &Value, to: &Value) -> Result<Option<St
 ///
 /// A plain create overlooks some nulls.
 async fn send(context: &Context, object: &Value) -> Result<Option<String>> {
-    let plural = match object["kind"].as_str() {
-        Some("AnyrayGateway") => "anyraygateways",
-        _ => "providerkeys",
-    };
-    let namespace = context.namespace();
-    let name = object["metadata"]["name"].as_str().unwrap_or_default();
     let request = Request::patch(format!(
-        "/apis/anyray.ai/v1alpha1/namespaces/{namespace}/{plural}/{name}\
-         ?dryRun=All&fieldValidation=Strict&fieldManager=fixtures&force=true"
+        "{}?dryRun=All&fieldValidation=Strict&fieldManager=fixtures&force=true",
+        url(context, object)?
     ));
     let request = request
         .header("content-type", "application/apply-patch+yaml")
@@ -109,7 +148,7 @@ async fn send(context: &Context, object: &Value) -> Result<Option<String>> {
 
 fn fixtures() -> Result<Vec<Fixture>> {
     let mut fixtures = Vec::new();
-    for folder in ["anyraygateway", "providerkey"] {
+    for folder in ["anyraygateway", "clientkey", "invite", "providerkey"] {
         for path in yaml_files(&format!("{FIXTURES}/{folder}"))? {
             fixtures.extend(fixture(path)?);
         }
@@ -156,8 +195,10 @@ fn yaml_files(folder: &str) -> Result<Vec<PathBuf>> {
 async fn accepts_examples(context: Context) -> Result<()> {
     context.operator().await?;
     let mut manifests = Vec::new();
-    for path in yaml_files("examples/quickstart")? {
-        manifests.push((path.display().to_string(), fs::read_to_string(&path)?));
+    for folder in ["examples/quickstart", "examples/onboarding"] {
+        for path in yaml_files(folder)? {
+            manifests.push((path.display().to_string(), fs::read_to_string(&path)?));
+        }
     }
     let guide = "docs/guides/install.md";
     manifests.push((guide.to_owned(), printed(&read(guide)?)?));

@@ -134,6 +134,8 @@ async fn without_a_store_and_with_optional_keys_a_key_counts_for_nothing() -> Re
     for dialect in Dialect::ALL {
         let request = with_key(dialect.request("m"), &key);
         check_served(&stand, dialect, &request, &key.secret).await?;
+        let malformed = dialect.request("m").header("x-api-key", "ark_malformed");
+        check_served(&stand, dialect, &malformed, "ark_malformed").await?;
     }
     Ok(())
 }

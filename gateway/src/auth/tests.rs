@@ -134,6 +134,26 @@ fn a_truncated_key_and_a_code_are_told_apart_from_unknown_keys() {
 }
 
 #[test]
+fn without_a_store_keys_of_ours_count_for_nothing_whole_or_not() {
+    let key = key(1);
+    for ours in [
+        key.as_str(),
+        &key[..30],
+        "ark_",
+        "ari_code",
+        "anyray-placeholder",
+    ] {
+        let mut map = HeaderMap::new();
+        map.insert("x-api-key", ours.parse().expect("header value"));
+        let found = read_without_ours(&map).expect("readable");
+        assert!(found.key.is_none() && found.own.is_none(), "{ours}");
+        map.insert("api-key", "azure".parse().expect("header value"));
+        let found = read_without_ours(&map).expect("readable").own;
+        assert_eq!(found.expect("its own").token(), "azure");
+    }
+}
+
+#[test]
 fn a_token_may_be_a_service_accounts_or_a_seats() {
     let token = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln";
     let found = presented(&[("authorization", &format!("Bearer {token}"))]).expect("readable");

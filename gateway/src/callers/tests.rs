@@ -141,19 +141,19 @@ async fn a_known_key_is_good_while_the_store_is_away_and_others_are_told_so() {
 async fn look_ups_of_unknown_keys_are_bounded_and_known_keys_are_not() {
     let folder = folder();
     let callers = callers(folder.path());
+    let other = self::callers(folder.path());
+    let late = other
+        .create_key(key(200, json!({})))
+        .await
+        .expect("created");
     for number in 0..100 {
         let unknown = authenticate(&callers, presented(number, number)).await;
         assert_eq!(unknown.err(), Some(GatewayError::KeyUnknown));
     }
-    // Another process makes one; there is no room left to look for it.
-    let other = self::callers(folder.path());
-    other
-        .create_key(key(200, json!({})))
-        .await
-        .expect("created");
-    let late = authenticate(&callers, presented(200, 200)).await;
-    assert_eq!(late.err(), Some(GatewayError::KeyUnknown));
-    callers.access.put_key(&key(200, json!({})));
+    // There is no room left to look for the one that another process has made.
+    let refused = authenticate(&callers, presented(200, 200)).await;
+    assert_eq!(refused.err(), Some(GatewayError::KeyUnknown));
+    callers.access.put_key(&late);
     let known = authenticate(&callers, presented(200, 200)).await;
     assert!(known.expect("known").is_some());
 }
