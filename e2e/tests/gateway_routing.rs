@@ -92,7 +92,6 @@ async fn s12_unknown_paths_are_404_in_the_callers_dialect() -> Result<()> {
         "/v1/organization/users",
         "/v1/fine_tuning/jobs",
         "/v1/batches",
-        "/admin",
         "/console",
         "/metrics",
         "/readyz",

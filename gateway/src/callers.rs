@@ -21,7 +21,7 @@ use crate::{
     error::GatewayError,
     issuer::Accounts,
     random,
-    service_account::TokenFault,
+    service_account::{ServiceAccount, TokenFault},
     store::{
         Store, StoreError,
         redeem::{self, Attempt, RedeemError, Redeemed, key_name},
@@ -34,6 +34,9 @@ const LOOKUPS_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(19);
 
 /// The same for codes, where each look-up reads all invites.
 const CODE_LOOKUPS_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
+
+/// And so many at first, for a code that was made a moment ago and that many reach for.
+const CODE_LOOKUPS_AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
 
 /// Redemptions at once; more wait.
 const MAX_REDEMPTIONS: usize = 32;
@@ -72,13 +75,15 @@ impl Callers {
         accounts: Option<Accounts>,
         runtime: Handle,
     ) -> Self {
+        let code_lookups = Quota::per_second(CODE_LOOKUPS_PER_SECOND);
+        let code_lookups = code_lookups.allow_burst(CODE_LOOKUPS_AT_ONCE);
         Self {
             access,
             store,
             runtime,
             names,
             lookups: RateLimiter::direct(Quota::per_second(LOOKUPS_PER_SECOND)),
-            code_lookups: RateLimiter::direct(Quota::per_second(CODE_LOOKUPS_PER_SECOND)),
+            code_lookups: RateLimiter::direct(code_lookups),
             redemptions: Semaphore::new(MAX_REDEMPTIONS),
             accounts,
         }
@@ -97,9 +102,11 @@ impl Callers {
         &self,
         presented: &mut Presented,
     ) -> Result<Option<Arc<Grant>>, GatewayError> {
-        let grant = match presented.key {
-            Some(key) => Some(self.find(key).await?),
-            None => self.find_account(presented)?,
+        let account = self.take_account(presented)?;
+        let grant = match (presented.key, account) {
+            (Some(key), _) => Some(self.find(key).await?),
+            (None, Some(account)) => Some(self.find_account(account)?),
+            (None, None) => None,
         };
         if let Some(grant) = &grant {
             grant.check(Timestamp::now().as_second())?;
@@ -112,7 +119,8 @@ impl Callers {
             return held_against(grant, key);
         }
         if self.lookups.check().is_err() {
-            return Err(GatewayError::KeyUnknown);
+            // It may have been made a moment ago.
+            return Err(GatewayError::StoreUnavailable);
         }
         self.look_up(key_name(key.id))
             .await
@@ -139,40 +147,53 @@ impl Callers {
         .await
     }
 
-    /// The key of the `ServiceAccount` whose token the request carries, if it does.
-    fn find_account(&self, presented: &mut Presented) -> Result<Option<Arc<Grant>>, GatewayError> {
+    /// What a token of the cluster says, if the request carries one; it goes nowhere else then.
+    fn take_account(
+        &self,
+        presented: &mut Presented,
+    ) -> Result<Option<Result<ServiceAccount, TokenFault>>, GatewayError> {
         let (Some(accounts), Some((header, token))) = (&self.accounts, &presented.token) else {
             return Ok(None);
         };
-        let Some(checked) = accounts.verify(token, Timestamp::now().as_second()) else {
+        let checked = match accounts.verify(token, Timestamp::now().as_second()) {
+            Some(checked) => checked,
+            // Whose it is cannot be told yet.
+            None if presented.key.is_none() => return Err(GatewayError::StoreUnavailable),
+            None => return Ok(None),
+        };
+        let is_of_the_cluster = match checked {
+            Ok(_) => true,
+            // For something else, or not for now.
+            Err(fault) => matches!(
+                fault,
+                TokenFault::Audience
+                    | TokenFault::Expired
+                    | TokenFault::NotYetValid
+                    | TokenFault::Subject
+            ),
+        };
+        if !is_of_the_cluster {
             return Ok(None);
-        };
-        let found = match checked {
-            Ok(found) => found,
-            // The cluster has made it, but not for this or not for now.
-            Err(
-                fault @ (TokenFault::Audience
-                | TokenFault::Expired
-                | TokenFault::NotYetValid
-                | TokenFault::Subject),
-            ) => return Err(GatewayError::InvalidToken { fault }),
-            // Somebody else's, for example that of a seat.
-            Err(_) => return Ok(None),
-        };
-        // It was ours, and goes nowhere else.
-        if presented
-            .own
-            .as_ref()
-            .is_some_and(|own| own.header == *header)
-        {
+        }
+        let own = presented.own.as_ref();
+        if own.is_some_and(|own| own.header == *header) {
             presented.own = None;
         }
+        Ok(Some(checked))
+    }
+
+    /// The key of the `ServiceAccount` whose token it is.
+    fn find_account(
+        &self,
+        checked: Result<ServiceAccount, TokenFault>,
+    ) -> Result<Arc<Grant>, GatewayError> {
+        let found = checked.map_err(|fault| GatewayError::InvalidToken { fault })?;
         let account = Account {
             namespace: found.namespace.into(),
             name: found.name.into(),
         };
         let grant = self.access.find_account(&account);
-        grant.map(Some).ok_or(GatewayError::AccountUnknown)
+        grant.ok_or(GatewayError::AccountUnknown)
     }
 
     /// Redeems a code.

@@ -138,7 +138,7 @@ fn without_a_store_keys_of_ours_count_for_nothing_whole_or_not() {
     let key = key(1);
     for ours in [
         key.as_str(),
-        &key[..30],
+        key.get(..30).expect("a part"),
         "ark_",
         "ari_code",
         "anyray-placeholder",

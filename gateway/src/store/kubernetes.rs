@@ -7,7 +7,7 @@ use anyray_wire::anyray::credential::CredentialDigest;
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
 use kube::{
     Api, Client, Config, ResourceExt,
-    api::{DeleteParams, ListParams, PostParams},
+    api::{DeleteParams, ListParams, PostParams, Preconditions},
     core::NamespaceResourceScope,
     runtime::{
         WatchStreamExt as _,
@@ -131,12 +131,16 @@ impl KubernetesStore {
         gateway: fn(&K) -> &str,
     ) -> Result<(), StoreError>
     where
-        K: Clone + DeserializeOwned + fmt::Debug,
+        K: ResourceExt + Clone + DeserializeOwned + fmt::Debug,
     {
-        if self.get(api, name, gateway).await?.is_none() {
-            return Err(StoreError::NotFound);
-        }
-        call(api.delete(name, &DeleteParams::default()))
+        let found = self.get(api, name, gateway).await?;
+        let found = found.ok_or(StoreError::NotFound)?;
+        // Another object of the name may come meanwhile.
+        let this_one = Preconditions {
+            uid: found.uid(),
+            resource_version: None,
+        };
+        call(api.delete(name, &DeleteParams::default().preconditions(this_one)))
             .await
             .map(|_| ())
     }

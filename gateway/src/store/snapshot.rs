@@ -4,7 +4,9 @@
 //! The file holds hashes of keys and no key.
 
 use std::{
-    fs, io,
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -64,7 +66,13 @@ pub async fn keep(folder: PathBuf, access: Arc<Access>) {
 
 fn write(folder: &Path, contents: &Contents) -> io::Result<()> {
     let new = folder.join("client-keys.new");
-    fs::write(&new, serde_json::to_vec(contents)?)?;
+    let _ = fs::remove_file(&new);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)?;
+    file.write_all(&serde_json::to_vec(contents)?)?;
     fs::rename(new, folder.join(FILE))
 }
 
