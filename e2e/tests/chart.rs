@@ -30,7 +30,7 @@ const CHART: &str = "charts/anyray";
 const NAMESPACE: &str = "anyray-system";
 
 /// The oldest that `Chart.yaml` allows.
-const KUBERNETES: &str = "1.30.0";
+const KUBERNETES: &str = "1.31.0";
 
 /// Everything that the chart renders is of these kinds; true where a kind is cluster-scoped.
 const KINDS: &[(&str, bool)] = &[
