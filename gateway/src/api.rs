@@ -3,14 +3,16 @@
 
 use std::sync::Arc;
 
+use anyray_wire::anyray::headers::REQUEST_ID;
 use axum::{
     Router,
     body::Body,
     extract::{Request, State},
+    middleware,
     response::{IntoResponse, Response},
     routing::{any, get},
 };
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
 use crate::{pipeline, state::Worker};
 
@@ -26,8 +28,9 @@ pub fn router(worker: Arc<Worker>) -> Router {
         .route("/", get(greet))
         .route("/livez", get(async || "ok"))
         .route("/api/hello", any(async || "ok"))
-        .merge(connect::router())
-        .merge(admin::router(&worker))
+        .merge(connect::router().merge(admin::router(&worker)).layer(
+            middleware::map_response_with_state(Arc::clone(&worker), with_request_id),
+        ))
         .fallback(infer)
         .with_state(worker)
 }
@@ -42,6 +45,14 @@ async fn greet(State(worker): State<Arc<Worker>>) -> Response {
             .into_response();
     }
     "Anyray AI Gateway\n".into_response()
+}
+
+/// Inference answers get theirs in `pipeline`.
+async fn with_request_id(State(worker): State<Arc<Worker>>, mut response: Response) -> Response {
+    if let Ok(id) = HeaderValue::from_str(&worker.app.next_request_id()) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
 }
 
 async fn infer(State(worker): State<Arc<Worker>>, request: Request) -> Response<Body> {

@@ -138,12 +138,36 @@ impl Presented {
 /// Whether a URL carries a credential of ours, where proxies and logs keep it.
 pub fn is_in_url(uri: &Uri) -> bool {
     let text = uri.path_and_query().map_or("", |both| both.as_str());
-    if !text.contains(['=', '%', '_']) {
+    if !text.contains(['%', '_']) {
         return false;
     }
-    let plain = text.replace("%5F", "_").replace("%5f", "_");
-    let mut words = plain.split(|c: char| !is_word(c));
-    words.any(|word| word.starts_with(CLIENT_KEY_PREFIX) || word.starts_with(INVITE_CODE_PREFIX))
+    let plain = percent_decoded(text);
+    let mut words = plain.split(|byte| !is_word(char::from(*byte)));
+    words.any(|word| {
+        word.starts_with(CLIENT_KEY_PREFIX.as_bytes())
+            || word.starts_with(INVITE_CODE_PREFIX.as_bytes())
+    })
+}
+
+/// The bytes that a URL's text stands for.
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let code = behind.first_chunk::<2>().filter(|_| *first == b'%');
+        let code = code.and_then(|code| std::str::from_utf8(code).ok());
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(byte) => {
+                plain.push(byte);
+                rest = behind.get(2..).unwrap_or_default();
+            }
+            None => {
+                plain.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    plain
 }
 
 fn is_word(c: char) -> bool {

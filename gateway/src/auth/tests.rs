@@ -167,12 +167,15 @@ fn a_key_in_the_url_is_seen_however_it_is_spelled() {
         "/v1/models?key=ark_abc",
         "/v1/models?a=1&key=ark%5Fabc",
         "/v1/models?code=ari_abc",
+        "/v1/models?key=%61rk_abc",
+        "/v1/models?key=%61%72%6B%5fabc",
         "/v1/ark_abc/models",
     ] {
         assert!(is_in_url(&url.parse().expect("a URL")), "{url}");
     }
     for url in [
         "/v1/models",
+        "/v1/models?key=100%&x=%zz_",
         "/v1/models?key=sk_1",
         "/v1/files/park_1?x=dark_y",
     ] {

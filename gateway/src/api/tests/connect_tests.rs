@@ -125,6 +125,8 @@ async fn s07_a_code_of_another_gateway_is_answered_as_an_unknown_one() {
     for code in [of_other, write_invite_code(&[9; 32])] {
         let mut answer = gateway.ask(redeem(&json!({ "token": code }))).await;
         answer.headers.remove(header::DATE);
+        let id = answer.headers.remove(REQUEST_ID);
+        assert!(id.is_some(), "an answer without an id");
         answers.push((answer.status, answer.headers, answer.text));
     }
     assert_eq!(answers[0], answers[1]);
