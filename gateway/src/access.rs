@@ -95,6 +95,14 @@ impl Access {
         self.read().codes.get(code).cloned()
     }
 
+    /// Whether the key is out of use because the invite that it came from is not known, which may
+    /// be for a moment only.
+    pub fn is_orphan(&self, grant: &Grant) -> bool {
+        let origin = grant.facts.origin.as_ref();
+        grant.is_locked_out
+            && origin.is_some_and(|origin| !self.read().invites.contains_key(&origin.invite))
+    }
+
     /// How many keys there are.
     pub fn len(&self) -> usize {
         self.read().keys.len()

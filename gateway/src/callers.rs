@@ -1,7 +1,7 @@
 //! Who calls: the credential of a request, held against what the replica knows and, where that is
 //! not enough, against the store.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use anyray_crds::v1alpha1::{ClientKey, Invite};
 use anyray_wire::{
@@ -10,7 +10,8 @@ use anyray_wire::{
 };
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use jiff::Timestamp;
-use tokio::{runtime::Handle, sync::Semaphore};
+use kube::ResourceExt as _;
+use tokio::{runtime::Handle, sync::Semaphore, time::sleep};
 
 use crate::{
     access::{
@@ -37,6 +38,10 @@ const CODE_LOOKUPS_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
 
 /// And so many at first, for a code that was made a moment ago and that many reach for.
 const CODE_LOOKUPS_AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
+
+/// When to look again at what was not told by the store itself: within the 5 seconds in which a
+/// deleted key must be refused.
+const CONFIRM_AFTER: Duration = Duration::from_secs(3);
 
 /// Redemptions at once; more wait.
 const MAX_REDEMPTIONS: usize = 32;
@@ -116,7 +121,10 @@ impl Callers {
 
     async fn find(&self, key: PresentedKey) -> Result<Arc<Grant>, GatewayError> {
         if let Some(grant) = self.access.find(key.id) {
-            return held_against(grant, key);
+            let grant = held_against(grant, key)?;
+            if !self.access.is_orphan(&grant) {
+                return Ok(grant);
+            }
         }
         if self.lookups.check().is_err() {
             // It may have been made a moment ago.
@@ -136,12 +144,15 @@ impl Callers {
             let Some(key) = store.get_key(&name).await? else {
                 return Ok(());
             };
-            if let Some(origin) = &key.spec.invite
-                && let Some(invite) = store.get_invite(&origin.name).await?
+            let origin = key.spec.invite.as_ref();
+            let origin = origin.map(|origin| origin.name.clone());
+            if let Some(origin) = &origin
+                && let Some(invite) = store.get_invite(origin).await?
             {
                 access.put_invite(&invite);
             }
             access.put_key(&key);
+            confirm(store, access, name, origin);
             Ok(())
         })
         .await
@@ -212,6 +223,7 @@ impl Callers {
         let permit = self.redemptions.acquire().await;
         let _permit = permit.map_err(|_| RedeemError::Unavailable)?;
         let (store, names) = (Arc::clone(&self.store), self.names.clone());
+        let access = Arc::clone(&self.access);
         let redeemed = self
             .run(async move {
                 let attempt = Attempt {
@@ -221,12 +233,16 @@ impl Callers {
                     random,
                 };
                 let redeemed = redeem::redeem(&*store, known_as.as_deref(), &attempt).await;
+                if let Ok(redeemed) = &redeemed {
+                    access.put_invite(&redeemed.invite);
+                    access.put_key(&redeemed.object);
+                    let invite = Some(redeemed.invite.name_any());
+                    confirm(store, access, redeemed.object.name_any(), invite);
+                }
                 Ok(redeemed)
             })
             .await
             .map_err(|_: StoreError| RedeemError::Unavailable)??;
-        self.access.put_invite(&redeemed.invite);
-        self.access.put_key(&redeemed.object);
         Ok(redeemed)
     }
 
@@ -248,12 +264,14 @@ impl Callers {
     /// # Errors
     /// [`StoreError`].
     pub async fn create_key(&self, key: ClientKey) -> Result<ClientKey, StoreError> {
-        let store = Arc::clone(&self.store);
-        let created = self
-            .run(async move { store.create_key(&key).await })
-            .await?;
-        self.access.put_key(&created);
-        Ok(created)
+        let (store, access) = (Arc::clone(&self.store), Arc::clone(&self.access));
+        self.run(async move {
+            let created = store.create_key(&key).await?;
+            access.put_key(&created);
+            confirm(store, access, created.name_any(), None);
+            Ok(created)
+        })
+        .await
     }
 
     /// Deletes an invite.
@@ -319,6 +337,26 @@ impl Callers {
         let done = self.runtime.spawn(work).await;
         done.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
     }
+}
+
+/// Looks once more at what was taken in apart from what the store tells by itself, and which may
+/// be older than that: a key that was deleted meanwhile must not stay.
+fn confirm(store: Arc<dyn Store>, access: Arc<Access>, key: String, invite: Option<String>) {
+    tokio::spawn(async move {
+        sleep(CONFIRM_AFTER).await;
+        if let Some(invite) = invite {
+            match store.get_invite(&invite).await {
+                Ok(Some(found)) => access.put_invite(&found),
+                Ok(None) => access.remove_invite(&invite),
+                Err(error) => tracing::warn!("cannot look at an invite once more: {error}"),
+            }
+        }
+        match store.get_key(&key).await {
+            Ok(Some(found)) => access.put_key(&found),
+            Ok(None) => access.remove_key(&key),
+            Err(error) => tracing::warn!("cannot look at a client key once more: {error}"),
+        }
+    });
 }
 
 /// The key, if it is the one that was presented.

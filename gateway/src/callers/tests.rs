@@ -98,6 +98,43 @@ async fn a_key_that_is_looked_up_is_judged_with_its_invite() {
     assert!(with.expect("known").is_some());
 }
 
+#[tokio::test]
+async fn a_key_whose_invite_is_not_known_yet_is_looked_up_with_it() {
+    let folder = folder();
+    let (one, other) = (callers(folder.path()), callers(folder.path()));
+    let code = CredentialDigest::of("code");
+    let invite = json!({
+        "apiVersion": "anyray.ai/v1alpha1", "kind": "Invite",
+        "metadata": { "name": "i" },
+        "spec": {
+            "gatewayRef": { "name": "local" }, "user": "ada", "codeHash": code,
+        },
+    });
+    let invite = serde_json::from_value(invite).expect("an invite");
+    one.create_invite(invite).await.expect("created");
+    let key = key(1, json!({ "invite": { "name": "i", "codeHash": code } }));
+    let key = one.create_key(key).await.expect("created");
+    // Of the two watches that of keys may be the faster one.
+    other.access.put_key(&key);
+    let grant = authenticate(&other, presented(1, 1)).await;
+    assert!(grant.expect("known").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_was_deleted_while_it_was_made_does_not_stay() {
+    let folder = folder();
+    let callers = callers(folder.path());
+    let made = callers.create_key(key(1, json!({}))).await.expect("made");
+    callers
+        .store
+        .delete_key(&made.name_any())
+        .await
+        .expect("deleted");
+    sleep(CONFIRM_AFTER * 2).await;
+    let gone = authenticate(&callers, presented(1, 1)).await;
+    assert_eq!(gone.err(), Some(GatewayError::KeyUnknown));
+}
+
 /// Row S7 of the security catalogue.
 #[tokio::test]
 async fn s07_a_wrong_secret_with_a_right_id_is_as_unknown_as_any() {
