@@ -135,6 +135,15 @@ impl Presented {
     }
 }
 
+/// Whether a header's value carries a credential of ours, whatever the header.
+pub fn holds_ours(value: &HeaderValue) -> bool {
+    let text = value.to_str().unwrap_or_default();
+    let is_ours =
+        |word: &str| word.starts_with(CLIENT_KEY_PREFIX) || word.starts_with(INVITE_CODE_PREFIX);
+    (text.contains(CLIENT_KEY_PREFIX) || text.contains(INVITE_CODE_PREFIX))
+        && words(text).any(is_ours)
+}
+
 /// Whether a URL carries a credential of ours, where proxies and logs keep it.
 pub fn is_in_url(uri: &Uri) -> bool {
     let text = uri.path_and_query().map_or("", |both| both.as_str());

@@ -22,7 +22,7 @@ use crate::{
     error::GatewayError,
     issuer::Accounts,
     random,
-    service_account::{ServiceAccount, TokenFault},
+    service_account::{self, ServiceAccount, TokenFault},
     store::{
         Store, StoreError,
         redeem::{self, Attempt, RedeemError, Redeemed, key_name},
@@ -37,7 +37,7 @@ const LOOKUPS_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(19);
 const CODE_LOOKUPS_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
 
 /// And so many at first, for a code that was made a moment ago and that many reach for.
-const CODE_LOOKUPS_AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
+const CODE_LOOKUPS_AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(63);
 
 /// When to look again at what was not told by the store itself: within the 5 seconds in which a
 /// deleted key must be refused.
@@ -58,7 +58,7 @@ pub struct Callers {
     names: Names,
     lookups: DefaultDirectRateLimiter,
     code_lookups: DefaultDirectRateLimiter,
-    redemptions: Semaphore,
+    redemptions: Arc<Semaphore>,
     accounts: Option<Accounts>,
 }
 
@@ -89,7 +89,7 @@ impl Callers {
             names,
             lookups: RateLimiter::direct(Quota::per_second(LOOKUPS_PER_SECOND)),
             code_lookups: RateLimiter::direct(code_lookups),
-            redemptions: Semaphore::new(MAX_REDEMPTIONS),
+            redemptions: Arc::new(Semaphore::new(MAX_REDEMPTIONS)),
             accounts,
         }
     }
@@ -166,26 +166,16 @@ impl Callers {
         let (Some(accounts), Some((header, token))) = (&self.accounts, &presented.token) else {
             return Ok(None);
         };
-        let checked = match accounts.verify(token, Timestamp::now().as_second()) {
-            Some(checked) => checked,
-            // Whose it is cannot be told yet.
-            None if presented.key.is_none() => return Err(GatewayError::StoreUnavailable),
-            None => return Ok(None),
-        };
-        let is_of_the_cluster = match checked {
-            Ok(_) => true,
-            // For something else, or not for now.
-            Err(fault) => matches!(
-                fault,
-                TokenFault::Audience
-                    | TokenFault::Expired
-                    | TokenFault::NotYetValid
-                    | TokenFault::Subject
-            ),
-        };
-        if !is_of_the_cluster {
+        // Others are somebody else's, for example those of seats.
+        if !service_account::claims_to_be_one(token) {
             return Ok(None);
         }
+        let checked = match accounts.verify(token, Timestamp::now().as_second()) {
+            Some(Err(TokenFault::UnknownKey)) | None => {
+                return Err(GatewayError::StoreUnavailable);
+            }
+            Some(checked) => checked,
+        };
         let own = presented.own.as_ref();
         if own.is_some_and(|own| own.header == *header) {
             presented.own = None;
@@ -220,12 +210,14 @@ impl Callers {
             return Err(RedeemError::Busy);
         }
         let random: [u8; SECRET_BYTES] = random::bytes();
-        let permit = self.redemptions.acquire().await;
-        let _permit = permit.map_err(|_| RedeemError::Unavailable)?;
+        let permit = Arc::clone(&self.redemptions).acquire_owned().await;
+        let permit = permit.map_err(|_| RedeemError::Unavailable)?;
         let (store, names) = (Arc::clone(&self.store), self.names.clone());
         let access = Arc::clone(&self.access);
         let redeemed = self
             .run(async move {
+                // Held to the end, also where the caller does not wait for it.
+                let _permit = permit;
                 let attempt = Attempt {
                     gateway: &names.gateway,
                     replica: &names.replica,

@@ -8,7 +8,7 @@ use http::{
     header::{ACCEPT_ENCODING, CONNECTION},
 };
 
-use crate::auth::CREDENTIAL_HEADERS;
+use crate::auth::{CREDENTIAL_HEADERS, holds_ours};
 
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
@@ -18,8 +18,11 @@ const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 /// everything of ours, cookies and what proxies in front of the gateway added.
 /// The answer is asked for without compression, because the gateway must read usage from it.
 pub fn clean_request(headers: &mut HeaderMap) {
-    remove_matching(headers, |name| {
-        is_hop_by_hop(name) || is_request_only(name) || CREDENTIAL_HEADERS.contains(name)
+    remove_matching(headers, |name, value| {
+        is_hop_by_hop(name)
+            || is_request_only(name)
+            || CREDENTIAL_HEADERS.contains(name)
+            || holds_ours(value)
     });
     headers.insert(ACCEPT_ENCODING, IDENTITY);
 }
@@ -29,17 +32,15 @@ pub fn clean_request(headers: &mut HeaderMap) {
 /// That is: hop-by-hop headers and those that `connection` names, cookies, and statements about
 /// the provider's own host that would be wrong for the gateway's.
 pub fn clean_response(headers: &mut HeaderMap) {
-    remove_matching(headers, |name| {
+    remove_matching(headers, |name, _| {
         is_hop_by_hop(name) || is_response_only(name)
     });
 }
 
-fn remove_matching(headers: &mut HeaderMap, is_denied: impl Fn(&HeaderName) -> bool) {
-    let mut denied: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| is_denied(name))
-        .cloned()
-        .collect();
+fn remove_matching(headers: &mut HeaderMap, is_denied: impl Fn(&HeaderName, &HeaderValue) -> bool) {
+    let denied = headers.iter();
+    let denied = denied.filter(|(name, value)| is_denied(name, value));
+    let mut denied: Vec<HeaderName> = denied.map(|(name, _)| name.clone()).collect();
     denied.extend(named_in_connection(headers));
     for name in denied {
         headers.remove(name);
@@ -130,6 +131,7 @@ mod tests {
             ("upgrade", "h2c"),
             ("x-anyray-metadata", "{}"),
             ("x-api-key", "k"),
+            ("helicone-auth", "Bearer ark_0"),
             ("x-forwarded-for", "1.2.3.4"),
             ("x-forwarded-host", "gw"),
             ("x-goog-api-key", "k"),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyray_wire::Dialect;
+use anyray_wire::{Dialect, gateway_config::ClientKeys};
 use http::uri::{Authority, Scheme};
 
 use crate::{
@@ -77,11 +77,16 @@ pub fn plan(inbound: &Inbound, wish: Wish<'_>, config: &Snapshot) -> Result<Targ
         });
     }
     match wish.credential {
-        Some(credential) => Ok(Target {
-            key: public_endpoint(provider, config)?,
-            caller_credential: Some(credential),
-            is_custom_host: false,
-        }),
+        Some(credential)
+            if config.client_keys == ClientKeys::Optional
+                && provider.may_own(credential.token()) =>
+        {
+            Ok(Target {
+                key: public_endpoint(provider, config)?,
+                caller_credential: Some(credential),
+                is_custom_host: false,
+            })
+        }
         _ => Err(GatewayError::NoProviderKey {
             provider: provider.slug(),
         }),

@@ -22,6 +22,9 @@ const LEEWAY_SECONDS: i64 = 10;
 const MAX_NAMESPACE_BYTES: usize = 63;
 const MAX_NAME_BYTES: usize = 253;
 
+/// What stands before the namespace in `sub`.
+const SUBJECT_PREFIX: &str = "system:serviceaccount:";
+
 /// What a token must be made for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected {
@@ -113,6 +116,22 @@ pub fn looks_like_token(text: &str) -> bool {
     text.starts_with("eyJ") && text.split('.').count() == 3 && text.split('.').all(is_part)
 }
 
+/// Whether a token says that it is of a ServiceAccount, true or not: then it is for nobody but a
+/// cluster.
+pub fn claims_to_be_one(token: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Claim {
+        sub: Option<String>,
+    }
+    let claims = token
+        .split('.')
+        .nth(1)
+        .filter(|_| token.len() <= MAX_TOKEN_BYTES);
+    let claim = claims.and_then(|claims| decode_json::<Claim>(claims).ok());
+    let subject = claim.and_then(|claim| claim.sub);
+    subject.is_some_and(|subject| subject.starts_with(SUBJECT_PREFIX))
+}
+
 /// Verifies a token and tells whose it is.
 ///
 /// # Errors
@@ -191,7 +210,7 @@ fn check_claims(claims: &Claims, expected: &Expected, now_seconds: i64) -> Resul
 
 /// Namespace and name of `system:serviceaccount:NAMESPACE:NAME`.
 fn parse_subject(subject: &str) -> Option<(&str, &str)> {
-    let account = subject.strip_prefix("system:serviceaccount:")?;
+    let account = subject.strip_prefix(SUBJECT_PREFIX)?;
     let (namespace, name) = account.split_once(':')?;
     let is_label = |label: &str| {
         let is_known =

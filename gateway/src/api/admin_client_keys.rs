@@ -31,7 +31,11 @@ use k8s_openapi::{
 use kube::ResourceExt as _;
 
 use super::answer::{Refusal, Strict};
-use crate::{provider, random, state::Worker, store::redeem::key_name};
+use crate::{
+    provider, random,
+    state::Worker,
+    store::{StoreError, redeem::key_name},
+};
 
 /// Longest and shortest life of a key, in seconds.
 const LIFE: std::ops::RangeInclusive<u64> = 60..=87_600 * 3600;
@@ -227,10 +231,15 @@ async fn remove(
     let name = match (known, id.parse()) {
         (Some(grant), _) => grant.name.to_string(),
         (None, Ok(id)) => key_name(id),
-        (None, Err(_)) => id,
+        (None, Err(_)) => id.clone(),
     };
-    match callers.delete_key(name).await {
-        Err(crate::store::StoreError::NotFound) => Err(Refusal::not_found("client key")),
+    let deleted = match callers.delete_key(name.clone()).await {
+        // A name may look like an id.
+        Err(StoreError::NotFound) if name != id => callers.delete_key(id).await,
+        deleted => deleted,
+    };
+    match deleted {
+        Err(StoreError::NotFound) => Err(Refusal::not_found("client key")),
         deleted => {
             deleted?;
             Ok(StatusCode::NO_CONTENT)

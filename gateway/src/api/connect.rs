@@ -20,7 +20,7 @@ use http::{
 use secrecy::ExposeSecret as _;
 
 use super::answer::{self, Refusal};
-use crate::state::Worker;
+use crate::{state::Worker, store::redeem::RedeemError};
 
 pub(super) fn router() -> Router<Arc<Worker>> {
     Router::new().route("/connect/redeem", post(redeem))
@@ -48,13 +48,21 @@ async fn exchange(
     request: Request,
 ) -> Result<RedeemResponse, Refusal> {
     let callers = worker.app.callers.as_ref().ok_or_else(Refusal::no_store)?;
+    let _place = worker
+        .app
+        .admit()
+        .map_err(|error| Refusal::new(error.status(), error.code(), error.to_string()))?;
     let body = answer::body(request).await?;
     let code = find_code(headers, &body)?;
     check_invite_code(&code.0).map_err(|fault| {
         let message = format!("the invite {fault}; copy it whole");
         Refusal::new(StatusCode::BAD_REQUEST, "invite_invalid", message)
     })?;
-    let redeemed = callers.redeem(CredentialDigest::of(&code.0)).await?;
+    let redeemed = callers.redeem(CredentialDigest::of(&code.0)).await;
+    if let Err(RedeemError::Refused(why)) = &redeemed {
+        tracing::error!("cannot store a key: {why}");
+    }
+    let redeemed = redeemed?;
     let spec = redeemed.object.spec;
     Ok(RedeemResponse {
         key: Secret(redeemed.key.expose_secret().to_owned()),

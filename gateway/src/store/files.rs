@@ -177,18 +177,23 @@ impl FileStore {
         seen: &mut Seen,
         put: impl Fn(&K),
     ) -> io::Result<()> {
-        let found = look(&self.folder.join(kind))?;
-        for (name, state) in &found {
+        let mut found = look(&self.folder.join(kind))?;
+        found.retain(|name, state| {
             if seen.get(name) == Some(state) {
-                continue;
+                return true;
             }
             let path = self.folder.join(kind).join(format!("{name}.json"));
             match read::<K>(&path, name) {
                 Ok(object) => put(&object),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => tracing::error!("left {} alone: {error}", path.display()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return false,
+                Err(error) => {
+                    tracing::error!("left {} alone: {error}", path.display());
+                    // It may be whole at the next look.
+                    *state = (0, 0, None);
+                }
             }
-        }
+            true
+        });
         *seen = found;
         Ok(())
     }

@@ -8,7 +8,7 @@ use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
 use kube::{
     Api, Client, Config, ResourceExt,
     api::{DeleteParams, ListParams, PostParams, Preconditions},
-    core::NamespaceResourceScope,
+    core::{DeserializeGuard, NamespaceResourceScope},
     runtime::{
         WatchStreamExt as _,
         watcher::{self, Event, watcher},
@@ -25,6 +25,9 @@ const CALL_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long connecting may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a watch may say nothing: the API server sends a bookmark every minute or so.
+const SILENCE_LIMIT: Duration = Duration::from_secs(180);
 
 /// Objects per page of a list.
 const PAGE_SIZE: u32 = 500;
@@ -43,6 +46,9 @@ pub struct KubernetesStore {
     client: Client,
     invites: Api<Invite>,
     keys: Api<ClientKey>,
+    /// For reading: one object that cannot be read must not hide the others.
+    guarded_invites: Api<DeserializeGuard<Invite>>,
+    guarded_keys: Api<DeserializeGuard<ClientKey>>,
     gateway: GatewayName,
 }
 
@@ -63,6 +69,7 @@ impl KubernetesStore {
     pub async fn connect(gateway: GatewayName) -> Result<Self, kube::Error> {
         let mut config = Config::infer().await.map_err(kube::Error::InferConfig)?;
         config.connect_timeout = Some(CONNECT_LIMIT);
+        config.read_timeout = Some(SILENCE_LIMIT);
         // What is done again, and how often, is the protocol's affair.
         config.default_retry = false;
         Ok(Self::new(Client::try_from(config)?, gateway))
@@ -73,6 +80,8 @@ impl KubernetesStore {
         Self {
             invites: Api::namespaced(client.clone(), &gateway.namespace),
             keys: Api::namespaced(client.clone(), &gateway.namespace),
+            guarded_invites: Api::namespaced(client.clone(), &gateway.namespace),
+            guarded_keys: Api::namespaced(client.clone(), &gateway.namespace),
             client,
             gateway,
         }
@@ -87,10 +96,14 @@ impl KubernetesStore {
         format!("spec.gatewayRef.name={}", self.gateway.name)
     }
 
-    /// All objects of a kind that are this gateway's, page by page.
-    async fn list<K>(&self, api: &Api<K>) -> Result<Vec<K>, StoreError>
+    /// All objects of a kind that are this gateway's and that `is_wanted`, page by page.
+    async fn list<K>(
+        &self,
+        api: &Api<DeserializeGuard<K>>,
+        is_wanted: impl Fn(&K) -> bool,
+    ) -> Result<Vec<K>, StoreError>
     where
-        K: Clone + DeserializeOwned + fmt::Debug,
+        K: ResourceExt + Clone + DeserializeOwned + fmt::Debug,
     {
         let mut found = Vec::new();
         let mut page = ListParams::default()
@@ -98,7 +111,8 @@ impl KubernetesStore {
             .limit(PAGE_SIZE);
         loop {
             let list = call(api.list(&page)).await?;
-            found.extend(list.items);
+            let readable = list.items.into_iter().filter_map(readable);
+            found.extend(readable.filter(&is_wanted));
             match list.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => page = page.continue_token(&token),
                 None => return Ok(found),
@@ -109,24 +123,24 @@ impl KubernetesStore {
     /// An object, if it is this gateway's.
     async fn get<K>(
         &self,
-        api: &Api<K>,
+        api: &Api<DeserializeGuard<K>>,
         name: &str,
         gateway: fn(&K) -> &str,
     ) -> Result<Option<K>, StoreError>
     where
-        K: Clone + DeserializeOwned + fmt::Debug,
+        K: ResourceExt + Clone + DeserializeOwned + fmt::Debug,
     {
         // The client writes a name into the path as it is.
         if !is_object_name(name) {
             return Ok(None);
         }
-        let found = call(api.get_opt(name)).await?;
+        let found = call(api.get_opt(name)).await?.and_then(readable);
         Ok(found.filter(|object| gateway(object) == self.gateway.name))
     }
 
     async fn delete<K>(
         &self,
-        api: &Api<K>,
+        api: &Api<DeserializeGuard<K>>,
         name: &str,
         gateway: fn(&K) -> &str,
     ) -> Result<(), StoreError>
@@ -143,6 +157,18 @@ impl KubernetesStore {
         call(api.delete(name, &DeleteParams::default().preconditions(this_one)))
             .await
             .map(|_| ())
+    }
+}
+
+/// What the object is, if this release can read it; what it cannot read is as if it were not there.
+fn readable<K>(object: DeserializeGuard<K>) -> Option<K> {
+    match object.0 {
+        Ok(object) => Some(object),
+        Err(unreadable) => {
+            let name = unreadable.metadata.name.unwrap_or_default();
+            tracing::error!(object.name = name, "cannot read {name}, and leave it out");
+            None
+        }
     }
 }
 
@@ -186,8 +212,8 @@ impl Store for KubernetesStore {
                 .fields(&self.selector())
                 .page_size(PAGE_SIZE)
         };
-        let invites = watcher(self.invites.clone(), config());
-        let keys = watcher(self.keys.clone(), config());
+        let invites = watcher(self.guarded_invites.clone(), config());
+        let keys = watcher(self.guarded_keys.clone(), config());
         async move {
             // Both, before either is said to be complete: a key whose invite is not known yet
             // would be taken for one whose invite is gone.
@@ -216,26 +242,27 @@ impl Store for KubernetesStore {
     }
 
     fn list_invites(&self) -> Answer<'_, Vec<Invite>> {
-        self.list(&self.invites).boxed()
+        self.list(&self.guarded_invites, |_| true).boxed()
     }
 
     fn list_keys(&self) -> Answer<'_, Vec<ClientKey>> {
-        self.list(&self.keys).boxed()
+        self.list(&self.guarded_keys, |_| true).boxed()
     }
 
     fn get_invite<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Invite>> {
-        self.get(&self.invites, name, invite_gateway).boxed()
+        self.get(&self.guarded_invites, name, invite_gateway)
+            .boxed()
     }
 
     fn get_key<'a>(&'a self, name: &'a str) -> Answer<'a, Option<ClientKey>> {
-        self.get(&self.keys, name, key_gateway).boxed()
+        self.get(&self.guarded_keys, name, key_gateway).boxed()
     }
 
     fn find_invite<'a>(&'a self, code: &'a CredentialDigest) -> Answer<'a, Option<Invite>> {
         async move {
             let code = code.to_string();
-            let mut invites = self.list(&self.invites).await?.into_iter();
-            Ok(invites.find(|invite| anyray_crds::access::code_hash(invite) == Some(&*code)))
+            let has_code = |invite: &Invite| anyray_crds::access::code_hash(invite) == Some(&*code);
+            Ok(self.list(&self.guarded_invites, has_code).await?.pop())
         }
         .boxed()
     }
@@ -258,11 +285,12 @@ impl Store for KubernetesStore {
     }
 
     fn delete_invite<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
-        self.delete(&self.invites, name, invite_gateway).boxed()
+        self.delete(&self.guarded_invites, name, invite_gateway)
+            .boxed()
     }
 
     fn delete_key<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
-        self.delete(&self.keys, name, key_gateway).boxed()
+        self.delete(&self.guarded_keys, name, key_gateway).boxed()
     }
 }
 
@@ -283,6 +311,21 @@ struct Sink<K> {
     put: fn(&Access, &K),
     remove: fn(&Access, &str),
     keep: fn(&Access, &[String]),
+}
+
+impl<K: ResourceExt> Sink<K> {
+    /// Takes in an object and tells its name; one that cannot be read goes.
+    fn take(&self, access: &Access, object: DeserializeGuard<K>) -> Option<String> {
+        let name = object.name_any();
+        match readable(object) {
+            Some(object) => (self.put)(access, &object),
+            None => {
+                (self.remove)(access, &name);
+                return None;
+            }
+        }
+        Some(name)
+    }
 }
 
 const INVITES: Sink<Invite> = Sink {
@@ -307,7 +350,7 @@ fn is_among(names: &[String], name: &str) -> bool {
 
 /// Takes in what a watch says, for ever. `read` is rung once everything has been read.
 async fn follow<K: ResourceExt + 'static>(
-    events: impl futures::Stream<Item = Result<Event<K>, watcher::Error>> + Send,
+    events: impl futures::Stream<Item = Result<Event<DeserializeGuard<K>>, watcher::Error>> + Send,
     access: &Access,
     read: &tokio::sync::Notify,
     sink: Sink<K>,
@@ -319,8 +362,7 @@ async fn follow<K: ResourceExt + 'static>(
         match event {
             Ok(Event::Init) => listed.clear(),
             Ok(Event::InitApply(object)) => {
-                (sink.put)(access, &object);
-                listed.push(object.name_any());
+                listed.extend(sink.take(access, object));
             }
             Ok(Event::InitDone) => {
                 listed.sort_unstable();
@@ -329,7 +371,9 @@ async fn follow<K: ResourceExt + 'static>(
                 read.notify_one();
                 tracing::info!("read all {}", sink.kind);
             }
-            Ok(Event::Apply(object)) => (sink.put)(access, &object),
+            Ok(Event::Apply(object)) => {
+                sink.take(access, object);
+            }
             Ok(Event::Delete(object)) => (sink.remove)(access, &object.name_any()),
             Err(error) => {
                 tracing::warn!(%error, "cannot watch {}, and go on with those known: {error}", sink.kind);

@@ -65,7 +65,7 @@ pub enum RedeemError {
     #[error("too many unknown invites are tried at this gateway: try again shortly")]
     Busy,
     /// The store will not have the key.
-    #[error("the key could not be stored: {0}")]
+    #[error("the gateway may not store the key; its log says why, to its administrator")]
     Refused(String),
 }
 
@@ -109,6 +109,7 @@ pub async fn redeem(
     let mut tries = Tries::new();
     let invite = find(store, known_as, attempt, &mut tries).await?;
     check(&invite, attempt)?;
+    let name = invite.name_any();
     let (key, object) = make_key(&invite, attempt, Timestamp::now());
     let claimed = match claim(store, &object, &mut tries).await {
         Ok(claimed) => record(store, invite, &claimed, attempt, &mut tries)
@@ -124,10 +125,18 @@ pub async fn redeem(
             object,
             invite,
         }),
-        Err(error) => {
-            give_back(store, &object).await;
-            Err(error)
-        }
+        Err(error) => match recorded(store, &name, &object).await {
+            // The answer to the record was lost, and it is there.
+            Some(invite) => Ok(Redeemed {
+                key,
+                object,
+                invite,
+            }),
+            None => {
+                give_back(store, &object).await;
+                Err(error)
+            }
+        },
     }
 }
 
@@ -146,6 +155,7 @@ async fn find(
         match found {
             Ok(Some(invite)) => return Ok(invite),
             Ok(None) => return Err(RedeemError::Unknown),
+            Err(StoreError::Refused(why)) => return Err(RedeemError::Refused(why)),
             Err(error) => tries.again(error).await?,
         }
     }
@@ -263,6 +273,15 @@ async fn record(
     }
 }
 
+/// The invite, if it has the record of this key and the key is there.
+async fn recorded(store: &dyn Store, invite: &str, key: &ClientKey) -> Option<Invite> {
+    let invite = store.get_invite(invite).await.ok().flatten()?;
+    let redemption = invite.status.as_ref()?.redemption.as_ref()?;
+    let id = &key.spec.key.as_ref()?.id;
+    let stored = store.get_key(&key.name_any()).await.ok().flatten()?;
+    (redemption.key_id == *id && stored.spec.key == key.spec.key).then_some(invite)
+}
+
 /// Takes back a key that was not given out, so that the code, if it is still good, is.
 ///
 /// Another one of the same name stays: whoever holds it may have got it for good.
@@ -277,7 +296,7 @@ async fn give_back(store: &dyn Store, key: &ClientKey) {
         Ok(()) | Err(StoreError::NotFound) => {}
         Err(error) => tracing::warn!(
             client_key.name = name,
-            "left a key behind that nobody holds: {error}; delete it to make its invite good again"
+            "left a key behind that nobody holds: {error}; delete it, and make another invite"
         ),
     }
 }

@@ -25,6 +25,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Largest file that is read back, in bytes.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
+/// Largest file that is written, in bytes: twice as much fits the volume, for the old one beside
+/// the new one.
+const MAX_WRITTEN_BYTES: usize = 24 << 20;
+
 /// Takes in what was known when the process before this one ended, if anything was.
 pub fn restore(folder: &Path, access: &Access) {
     let path = folder.join(FILE);
@@ -65,6 +69,11 @@ pub async fn keep(folder: PathBuf, access: Arc<Access>) {
 }
 
 fn write(folder: &Path, contents: &Contents) -> io::Result<()> {
+    let text = serde_json::to_vec(contents)?;
+    if text.len() > MAX_WRITTEN_BYTES {
+        let message = format!("the client keys take more than {MAX_WRITTEN_BYTES} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
     let new = folder.join("client-keys.new");
     let _ = fs::remove_file(&new);
     let mut file = OpenOptions::new()
@@ -72,7 +81,7 @@ fn write(folder: &Path, contents: &Contents) -> io::Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(&new)?;
-    file.write_all(&serde_json::to_vec(contents)?)?;
+    file.write_all(&text)?;
     fs::rename(new, folder.join(FILE))
 }
 
