@@ -10,7 +10,7 @@ use tokio::{
 };
 
 /// For one answer of something that is ready.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// `GET`s a URL; returns the status and the body.
 pub(crate) async fn get(url: &str) -> Result<(u16, String)> {

@@ -30,10 +30,10 @@ use tokio::time::{Instant, sleep};
 use super::{Store, StoreError};
 
 /// How often anything is done again, be it because something else changed the object.
-const MAX_TRIES: usize = 32;
+const MAX_TRIES: usize = 64;
 
 /// How long a store that does not answer is asked again.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Pauses between two tries, the last one from then on.
 const PAUSES: [Duration; 4] = [
