@@ -22,8 +22,8 @@ use tokio::time::sleep;
 
 use crate::http;
 
-/// Who writes objects and statuses to see what the API server says of them.
-const FIXTURES: &str = "fixtures";
+/// Name of the objects whose statuses are written to see what the API server says of them.
+const FIXTURE: &str = "fixture";
 
 /// Pause before a watch begins again: trials stop the API server.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -77,8 +77,7 @@ impl Statuses {
         object: &DynamicObject,
         settled: &mut HashSet<(Option<String>, Option<i64>)>,
     ) {
-        let mut managers = object.managed_fields().iter();
-        if managers.any(|it| it.manager.as_deref() == Some(FIXTURES)) {
+        if object.name_any() == FIXTURE {
             // A trial has written this status, not the operator.
             return;
         }
