@@ -3,7 +3,8 @@
 //! Whether ours is good is asked of `access`; [`crate::callers`] does so.
 
 use anyray_wire::anyray::{
-    credential::{CLIENT_KEY_PREFIX, CredentialDigest, INVITE_CODE_PREFIX, KeyId, read_client_key},
+    OWN_KEY_PREFIXES,
+    credential::{CredentialDigest, INVITE_CODE_PREFIX, KeyId, read_client_key},
     headers, is_own_credential,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header::AUTHORIZATION};
@@ -138,10 +139,7 @@ impl Presented {
 /// Whether a header's value carries a credential of ours, whatever the header.
 pub fn holds_ours(value: &HeaderValue) -> bool {
     let text = value.to_str().unwrap_or_default();
-    let is_ours =
-        |word: &str| word.starts_with(CLIENT_KEY_PREFIX) || word.starts_with(INVITE_CODE_PREFIX);
-    (text.contains(CLIENT_KEY_PREFIX) || text.contains(INVITE_CODE_PREFIX))
-        && words(text).any(is_ours)
+    OWN_KEY_PREFIXES.iter().any(|prefix| text.contains(prefix)) && find_ours(value).is_some()
 }
 
 /// Whether a URL carries a credential of ours, where proxies and logs keep it.
@@ -152,10 +150,7 @@ pub fn is_in_url(uri: &Uri) -> bool {
     }
     let plain = percent_decoded(text);
     let mut words = plain.split(|byte| !is_word(char::from(*byte)));
-    words.any(|word| {
-        word.starts_with(CLIENT_KEY_PREFIX.as_bytes())
-            || word.starts_with(INVITE_CODE_PREFIX.as_bytes())
-    })
+    words.any(has_own_prefix)
 }
 
 /// The bytes that a URL's text stands for.
@@ -201,9 +196,12 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 
 /// The key or code in a value, be it that of a SigV4 signature's access key id.
 fn find_ours(value: &HeaderValue) -> Option<&str> {
-    let is_ours =
-        |word: &&str| word.starts_with(CLIENT_KEY_PREFIX) || word.starts_with(INVITE_CODE_PREFIX);
-    words(value.to_str().ok()?).find(is_ours)
+    words(value.to_str().ok()?).find(|word| has_own_prefix(word.as_bytes()))
+}
+
+fn has_own_prefix(word: &[u8]) -> bool {
+    let mut prefixes = OWN_KEY_PREFIXES.iter();
+    prefixes.any(|prefix| word.starts_with(prefix.as_bytes()))
 }
 
 fn without_scheme(text: &str) -> &str {

@@ -214,28 +214,25 @@ impl Callers {
         let permit = permit.map_err(|_| RedeemError::Unavailable)?;
         let (store, names) = (Arc::clone(&self.store), self.names.clone());
         let access = Arc::clone(&self.access);
-        let redeemed = self
-            .run(async move {
-                // Held to the end, also where the caller does not wait for it.
-                let _permit = permit;
-                let attempt = Attempt {
-                    gateway: &names.gateway,
-                    replica: &names.replica,
-                    code,
-                    random,
-                };
-                let redeemed = redeem::redeem(&*store, known_as.as_deref(), &attempt).await;
-                if let Ok(redeemed) = &redeemed {
-                    access.put_invite(&redeemed.invite);
-                    access.put_key(&redeemed.object);
-                    let invite = Some(redeemed.invite.name_any());
-                    confirm(store, access, redeemed.object.name_any(), invite);
-                }
-                Ok(redeemed)
-            })
-            .await
-            .map_err(|_: StoreError| RedeemError::Unavailable)??;
-        Ok(redeemed)
+        let redeemed = self.run(async move {
+            // Held to the end, also where the caller does not wait for it.
+            let _permit = permit;
+            let attempt = Attempt {
+                gateway: &names.gateway,
+                replica: &names.replica,
+                code,
+                random,
+            };
+            let redeemed = redeem::redeem(&*store, known_as.as_deref(), &attempt).await;
+            if let Ok(redeemed) = &redeemed {
+                access.put_invite(&redeemed.invite);
+                access.put_key(&redeemed.object);
+                let invite = Some(redeemed.invite.name_any());
+                confirm(store, access, redeemed.object.name_any(), invite);
+            }
+            Ok(redeemed)
+        });
+        redeemed.await.map_err(|_| RedeemError::Unavailable)?
     }
 
     /// Stores a new invite.
