@@ -1,0 +1,1 @@
+//! A managed block in the profile of a shell.

@@ -1,0 +1,1 @@
+//! Secrets, as people may see them.

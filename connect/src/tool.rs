@@ -1,0 +1,130 @@
+//! The tools that can be set up, one line each in [`ALL`].
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use crate::{edit::EditFault, environment::Environment, setup::Setup};
+
+pub mod claude_code;
+pub mod codex;
+pub mod cursor;
+pub mod shell_env;
+pub mod windsurf;
+
+/// Every tool, in the order in which people see them.
+pub const ALL: &[&Tool] = &[
+    &claude_code::TOOL,
+    &codex::TOOL,
+    &shell_env::TOOL,
+    &cursor::TOOL,
+    &windsurf::TOOL,
+];
+
+/// A tool that calls LLMs.
+pub struct Tool {
+    /// Its name in `--tools`.
+    pub id: &'static str,
+    /// Its name as people write it.
+    pub title: &'static str,
+    /// Whether it is on this machine.
+    pub is_present: fn(&Environment) -> bool,
+    /// How it is set up.
+    pub way: Way,
+}
+
+/// How a tool is set up.
+pub enum Way {
+    /// By a file that this program changes.
+    File(&'static dyn Settings),
+    /// By hand, in the tool's own windows: the steps, a line each.
+    ByHand(fn(&Setup) -> Vec<String>),
+}
+
+/// A tool's file of settings. All but [`Settings::path`] is pure: text in, text out.
+///
+/// With `base` a text without anything of ours, `remove(apply(setup, base))` is `base`, byte for
+/// byte, and `apply` of the same is the same.
+pub trait Settings: Sync {
+    /// Where the file is, whether or not it exists.
+    ///
+    /// # Errors
+    /// Why there is no such place, and what to do.
+    fn path(&self, environment: &Environment) -> Result<PathBuf, String>;
+
+    /// The file with the setup in it. `base` is the file without anything of ours, none if there is
+    /// no file.
+    ///
+    /// # Errors
+    /// [`EditFault`] if the base is not what the tool would accept.
+    fn apply(&self, setup: &Setup, file: &Path, base: Option<&str>) -> Result<String, EditFault>;
+
+    /// The file without anything of ours, as far as that is still there: what was replaced comes
+    /// back, what its user has changed since stays. None if nothing is left and there was no file.
+    ///
+    /// # Errors
+    /// [`EditFault`] if the text is not what the tool would accept.
+    fn remove(&self, current: &str, undo: &Undo<'_>) -> Result<Option<String>, EditFault>;
+
+    /// Where the file points the tool.
+    ///
+    /// # Errors
+    /// [`EditFault`] if the text is not what the tool would accept.
+    fn pointing(&self, text: &str) -> Result<Pointing, EditFault>;
+
+    /// What the user should know of this setup with this file or on this machine: settings that
+    /// would win over ours, what to call next.
+    fn advice(&self, setup: &Setup, environment: &Environment, base: Option<&str>) -> Vec<String>;
+}
+
+/// What is known of a file's past.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Undo<'a> {
+    /// The file as it was before the first run; none if there was none, or if nothing is known.
+    pub original: Option<&'a str>,
+    /// The gateway that was written, where known.
+    pub gateway: Option<&'a str>,
+}
+
+/// Where a file of settings points a tool.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Pointing {
+    /// The base URL; none if the tool calls its provider directly.
+    pub base_url: Option<String>,
+    /// What it sends to it, ours or another's; none if that stands elsewhere.
+    pub credential: Option<String>,
+    /// Whether the tool's own seat pays.
+    pub is_subscription: bool,
+}
+
+/// Without the credential.
+impl fmt::Debug for Pointing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pointing")
+            .field("base_url", &self.base_url)
+            .field("has_credential", &self.credential.is_some())
+            .field("is_subscription", &self.is_subscription)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::File(_) => "File",
+            Self::ByHand(_) => "ByHand",
+        })
+    }
+}
+
+impl fmt::Debug for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id)
+    }
+}
+
+/// The tool of an id.
+pub fn find(id: &str) -> Option<&'static Tool> {
+    ALL.iter().copied().find(|tool| tool.id == id)
+}
