@@ -76,9 +76,27 @@ impl Environment {
             System::Linux | System::MacOs => &[""],
         };
         env::split_paths(folders).any(|folder| {
-            let mut files = endings.iter().map(|end| folder.join(format!("{name}{end}")));
+            let mut files = endings
+                .iter()
+                .map(|end| folder.join(format!("{name}{end}")));
             files.any(|file| file.is_file())
         })
+    }
+
+    /// Whether an application of that name has a folder of settings, or on macOS is installed.
+    pub fn has_application(&self, name: &str) -> bool {
+        let settings = match self.system {
+            System::Linux => self.folder("XDG_CONFIG_HOME", ".config"),
+            System::MacOs => self.home.join("Library/Application Support"),
+            System::Windows => self.folder("APPDATA", "AppData/Roaming"),
+        };
+        let bundle = format!("{name}.app");
+        let bundles = [
+            PathBuf::from("/Applications"),
+            self.home.join("Applications"),
+        ];
+        let is_installed = || bundles.iter().any(|folder| folder.join(&bundle).is_dir());
+        settings.join(name).is_dir() || (self.system == System::MacOs && is_installed())
     }
 
     /// A path as people write it: `~` for the home folder.

@@ -49,7 +49,10 @@ impl GatewayUrl {
             return Err(GatewayUrlFault::Character);
         }
         let uri: Uri = text.parse().map_err(|_| GatewayUrlFault::Host)?;
-        if uri.host().is_none_or(str::is_empty) {
+        let authority = uri.authority().ok_or(GatewayUrlFault::Host)?;
+        let port = authority.as_str().strip_prefix(authority.host());
+        let has_port = port.is_some_and(|port| !port.is_empty());
+        if authority.host().is_empty() || has_port != authority.port_u16().is_some() {
             return Err(GatewayUrlFault::Host);
         }
         let text = text.trim_end_matches('/');

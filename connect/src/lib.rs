@@ -3,9 +3,26 @@
 //! Tools and their files are in [`tool`], changes of a text in [`edit`], both without I/O. What is
 //! written where is decided in [`plan`], done by [`apply`], and undone through what [`state`] keeps.
 
+pub mod apply;
+pub mod cli;
+pub mod credential;
+pub mod diff;
+pub mod doctor;
 pub mod edit;
 pub mod environment;
+pub mod failure;
+pub mod file;
+pub mod gateway;
 pub mod gateway_url;
+pub mod identity;
 pub mod mask;
+pub mod plan;
+pub mod revert;
+pub mod run;
+pub mod screen;
+pub mod select;
+pub mod set_up;
 pub mod setup;
+pub mod state;
+pub mod status;
 pub mod tool;

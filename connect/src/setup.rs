@@ -119,7 +119,9 @@ const METADATA: &str = "x-anyray-metadata";
 
 /// Whether a header is one that this program writes.
 pub fn is_our_header(name: &str) -> bool {
-    name.trim().to_ascii_lowercase().starts_with(headers::PREFIX)
+    name.trim()
+        .to_ascii_lowercase()
+        .starts_with(headers::PREFIX)
 }
 
 /// JSON with escapes for all that is not ASCII, in UTF-16 as JSON has them.
@@ -164,7 +166,10 @@ mod tests {
     fn the_key_is_among_the_headers_only_beside_a_seat() {
         let names = |billing| {
             let headers = setup(billing).headers(Some(CODEX_SEAT_BACKEND));
-            headers.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+            headers
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect::<Vec<_>>()
         };
         assert_eq!(names(Billing::Organisation), [METADATA]);
         let expected = [AUTH_MODE, CUSTOM_HOST, API_KEY, METADATA];

@@ -39,4 +39,6 @@ pub mod store;
 pub mod stream;
 pub mod strict_json;
 pub mod telemetry;
+#[cfg(test)]
+mod timing;
 pub mod upstream;

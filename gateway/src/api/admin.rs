@@ -85,7 +85,7 @@ fn told_path(path: &str) -> String {
     told.collect::<Vec<_>>().join("/")
 }
 
-fn authorize(worker: &Worker, headers: &HeaderMap) -> Result<(), Refusal> {
+pub(super) fn authorize(worker: &Worker, headers: &HeaderMap) -> Result<(), Refusal> {
     let app = &worker.app;
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let config = app.config.load();

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use crate::{
+    error::GatewayError,
     store::{StoreError, redeem::RedeemError},
     strict_json::{self, Fault},
 };
@@ -80,6 +81,12 @@ impl IntoResponse for Refusal {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
         }
         response
+    }
+}
+
+impl From<GatewayError> for Refusal {
+    fn from(error: GatewayError) -> Self {
+        Self::new(error.status(), error.code(), error.to_string())
     }
 }
 

@@ -1,9 +1,9 @@
-//! `POST /connect/redeem`: an invite's code becomes a client key.
+//! `POST /connect/redeem`: an invite's code becomes a client key. `GET /connect/verify`: is it good?
 
 use std::sync::Arc;
 
 use anyray_wire::anyray::{
-    connect::{RedeemRequest, RedeemResponse},
+    connect::{RedeemRequest, RedeemResponse, VerifiedKey, VerifyResponse},
     credential::{CredentialDigest, INVITE_CODE_PREFIX, check_invite_code},
     secret::Secret,
 };
@@ -11,19 +11,22 @@ use axum::{
     Json, Router,
     extract::{Request, State},
     response::{IntoResponse, Response},
-    routing::post,
+    routing::{get, post},
 };
 use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{AUTHORIZATION, CACHE_CONTROL},
 };
+use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 
 use super::answer::{self, Refusal};
-use crate::{state::Worker, store::redeem::RedeemError};
+use crate::{access::grant::Grant, auth, callers, state::Worker, store::redeem::RedeemError};
 
 pub(super) fn router() -> Router<Arc<Worker>> {
-    Router::new().route("/connect/redeem", post(redeem))
+    Router::new()
+        .route("/connect/redeem", post(redeem))
+        .route("/connect/verify", get(verify))
 }
 
 async fn redeem(
@@ -48,10 +51,7 @@ async fn exchange(
     request: Request,
 ) -> Result<RedeemResponse, Refusal> {
     let callers = worker.app.callers.as_ref().ok_or_else(Refusal::no_store)?;
-    let _place = worker
-        .app
-        .admit()
-        .map_err(|error| Refusal::new(error.status(), error.code(), error.to_string()))?;
+    let _place = worker.app.admit()?;
     let body = answer::body(request).await?;
     let code = find_code(headers, &body)?;
     check_invite_code(&code.0).map_err(|fault| {
@@ -90,4 +90,47 @@ fn find_code(headers: &HeaderMap, body: &[u8]) -> Result<Secret, Refusal> {
     code.map(|code| Secret(code.to_owned())).ok_or_else(|| {
         Refusal::invalid(r#"the request names no invite: send {"token": "ari_..."}"#)
     })
+}
+
+/// Lets a caller in as inference does, and says as whom.
+async fn verify(
+    State(worker): State<Arc<Worker>>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let _place = worker.app.admit()?;
+    let config = worker.app.config.load_full();
+    let grant = match &worker.app.callers {
+        Some(callers) => callers.authenticate(&mut auth::read(&headers)?).await?,
+        None => None,
+    };
+    if grant.is_none() {
+        callers::admit_stranger(config.client_keys)?;
+    }
+    let no_store = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    let answer = VerifyResponse {
+        client_keys: config.client_keys,
+        subscription_passthrough: config.subscription_passthrough,
+        key: grant.as_deref().map(describe),
+    };
+    Ok((no_store, Json(answer)).into_response())
+}
+
+/// What a key says to its holder.
+fn describe(grant: &Grant) -> VerifiedKey {
+    let facts = &grant.facts;
+    let end = facts
+        .expires_at
+        .and_then(|end| Timestamp::from_second(end).ok());
+    let texts = |list: &[Box<str>]| list.iter().map(|text| text.to_string()).collect();
+    let permissions = facts.permissions.as_deref();
+    VerifiedKey {
+        id: facts.id.map(|id| id.as_str().to_owned()),
+        user: facts.user.to_string(),
+        team: facts.team.as_deref().map(str::to_owned),
+        expires_at: end.map(|end| end.to_string()),
+        models: permissions.map(|it| texts(&it.models)).unwrap_or_default(),
+        providers: permissions
+            .map(|it| texts(&it.providers))
+            .unwrap_or_default(),
+    }
 }

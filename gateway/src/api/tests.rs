@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use anyray_wire::anyray::credential::{
-    CredentialDigest, read_client_key, write_client_key, write_invite_code,
+    CredentialDigest, KeyId, read_client_key, write_client_key, write_invite_code,
 };
 use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -27,6 +27,7 @@ use crate::{
 mod admin_tests;
 mod body_tests;
 mod connect_tests;
+mod timing_tests;
 
 const TOKEN: &str = "ar-adm-0123456789";
 const PUBLIC_HOST: &str = "llm.example.com";
@@ -35,6 +36,7 @@ const PUBLIC_HOST: &str = "llm.example.com";
 struct Gateway {
     folder: TempDir,
     app: Arc<App>,
+    worker: Arc<Worker>,
     router: Router,
 }
 
@@ -164,7 +166,8 @@ impl Gateway {
         Self {
             folder,
             app,
-            router: router(worker),
+            router: router(Arc::clone(&worker)),
+            worker,
         }
     }
 

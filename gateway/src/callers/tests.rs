@@ -9,6 +9,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::store::files::FileStore;
 
+mod timing_tests;
+
 fn id(number: u8) -> KeyId {
     KeyId::from_random([number; 8])
 }

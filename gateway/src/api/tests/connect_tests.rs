@@ -265,3 +265,37 @@ async fn a_key_in_the_url_is_refused_whatever_else_comes() {
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert_eq!(answer.code(), "key_in_url");
 }
+
+#[tokio::test]
+async fn a_good_key_is_told_whose_it_is_and_a_wrong_one_why() {
+    let gateway = Gateway::new();
+    let more = json!({
+        "team": "research",
+        "key": { "permissions": { "models": ["claude-*"] } },
+    });
+    let code = gateway.write_invite("i", 1, more);
+    let redeemed = gateway.ask(redeem(&json!({ "token": code }))).await.json();
+    let key = redeemed["key"].as_str().expect("a key");
+    let verify = || Ask::new(Method::GET, "/connect/verify").by_host(PUBLIC_HOST);
+
+    let answer = gateway.ask(verify().with_token(key)).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    assert_eq!(answer.header(header::CACHE_CONTROL), Some("no-store"));
+    let expected_answer = json!({
+        "clientKeys": "Required", "subscriptionPassthrough": false,
+        "key": {
+            "id": redeemed["keyId"], "user": "ada@example.com", "team": "research",
+            "models": ["claude-*"],
+        },
+    });
+    assert_eq!(answer.json(), expected_answer);
+
+    let unknown = write_client_key(KeyId::from_random([7; 8]), &[7; 32]);
+    for (token, code) in [
+        ("anyray-placeholder", "client_key_required"),
+        (&unknown, "client_key_unknown"),
+    ] {
+        let answer = gateway.ask(verify().with_token(token)).await;
+        assert_eq!((answer.status, answer.code()), expected(401, code));
+    }
+}

@@ -1,0 +1,201 @@
+//! Calls to a gateway: exchange an invite for a key, ask whether a key is good.
+
+use std::{sync::Arc, thread, time::Duration};
+
+use anyray_wire::anyray::{
+    connect::{RedeemRequest, RedeemResponse, VerifyResponse},
+    secret::Secret,
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use ureq::{
+    Agent,
+    http::{Response, StatusCode},
+    tls::{RootCerts, TlsConfig},
+};
+
+use crate::{failure::Failure, gateway_url::GatewayUrl};
+
+/// Longest time until a connection stands.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Longest time for one call. A redemption may take the gateway 30 s while its API server is away.
+const CALL: Duration = Duration::from_secs(45);
+
+/// Longest answer that is read, in bytes.
+const MAX_ANSWER_BYTES: u64 = 64 * 1024;
+
+/// Longest text of a gateway that is shown, in characters.
+const MAX_SHOWN: usize = 500;
+
+/// Times that a redemption is tried while the gateway says that it is overloaded.
+const MAX_TRIES: u32 = 4;
+
+/// Pause before the first repetition; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A gateway that can be called.
+#[derive(Debug)]
+pub struct Gateway<'a> {
+    url: &'a GatewayUrl,
+    agent: Agent,
+}
+
+/// An error as the gateway's own API writes it.
+#[derive(Deserialize)]
+struct ErrorBody {
+    error: ErrorText,
+}
+
+#[derive(Deserialize)]
+struct ErrorText {
+    message: String,
+}
+
+impl<'a> Gateway<'a> {
+    /// The gateway of an address; nothing is sent yet.
+    ///
+    /// Certificates are checked by the system's roots, proxies taken from the usual variables.
+    /// Redirects are not followed, so that a code or key goes to nobody else.
+    pub fn new(url: &'a GatewayUrl) -> Self {
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::PlatformVerifier)
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .build();
+        let config = Agent::config_builder()
+            .tls_config(tls)
+            .timeout_connect(Some(CONNECT))
+            .timeout_global(Some(CALL))
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .user_agent(concat!("anyray-connect/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Self {
+            url,
+            agent: config.into(),
+        }
+    }
+
+    /// Exchanges an invite's code for a key. The gateway does so once for a code.
+    ///
+    /// # Errors
+    /// [`Failure::Call`]. The key may have been made and its answer lost; the text says so.
+    pub fn redeem(&self, code: &str) -> Result<RedeemResponse, Failure> {
+        let request = RedeemRequest {
+            token: Secret(code.to_owned()),
+        };
+        let url = self.url.join("/connect/redeem");
+        let mut pause = FIRST_PAUSE;
+        for tried in 1.. {
+            let answer = self.agent.post(&url).send_json(&request);
+            let answer = answer.map_err(|error| self.fault(REDEEM, explain_lost(&error)))?;
+            // 503 says that nothing was made: overloaded, or its API server is away.
+            let is_busy = answer.status() == StatusCode::SERVICE_UNAVAILABLE;
+            if !is_busy || tried == MAX_TRIES {
+                return self.read(REDEEM, answer);
+            }
+            wait(pause);
+            pause *= 2;
+        }
+        Err(self.fault(REDEEM, "it was overloaded each time".to_owned()))
+    }
+
+    /// Asks whether a credential is good, and for whom.
+    ///
+    /// # Errors
+    /// [`Failure::Call`] with the gateway's words.
+    pub fn verify(&self, credential: &str) -> Result<VerifyResponse, Failure> {
+        let url = self.url.join("/connect/verify");
+        let request = self.agent.get(&url);
+        let answer = request
+            .header("authorization", format!("Bearer {credential}"))
+            .call();
+        let answer = answer.map_err(|error| self.fault(VERIFY, explain(&error)))?;
+        self.read(VERIFY, answer)
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        action: &'static str,
+        mut answer: Response<ureq::Body>,
+    ) -> Result<T, Failure> {
+        let status = answer.status();
+        let body = answer.body_mut().with_config().limit(MAX_ANSWER_BYTES);
+        let body = body.read_to_string();
+        let body = body.map_err(|error| self.fault(action, explain_lost(&error)))?;
+        if status == StatusCode::OK {
+            let read = serde_json::from_str(&body);
+            return read.map_err(|_| self.fault(action, NO_GATEWAY.to_owned()));
+        }
+        let said: Option<ErrorBody> = serde_json::from_str(&body).ok();
+        let reason = match said {
+            Some(body) => format!("{} ({})", plain(&body.error.message), status.as_u16()),
+            None if status.is_redirection() => format!(
+                "it answers with a redirect ({}), which is not followed: give the address that it leads to by --gateway",
+                status.as_u16()
+            ),
+            None => format!("{NO_GATEWAY} (status {})", status.as_u16()),
+        };
+        Err(self.fault(action, reason))
+    }
+
+    fn fault(&self, action: &'static str, reason: String) -> Failure {
+        Failure::Call {
+            action,
+            gateway: self.url.to_string(),
+            reason,
+        }
+    }
+}
+
+const VERIFY: &str = "asking whether the key is good";
+
+const REDEEM: &str = "redeeming the invite";
+
+const NO_GATEWAY: &str = "the answer is none of an Anyray gateway: check the address";
+
+/// The gateway says by 503 that a later try may succeed; there is nothing here to wait for.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the gateway's condition cannot be watched"
+)]
+fn wait(pause: Duration) {
+    thread::sleep(pause);
+}
+
+/// What a call without an answer means.
+fn explain(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::HostNotFound => {
+            "its host is not known: check the address, or the network".to_owned()
+        }
+        ureq::Error::ConnectionFailed => {
+            "nothing answers there: check the address, or the network".to_owned()
+        }
+        ureq::Error::Timeout(_) => "it did not answer in time: try again".to_owned(),
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            "nothing listens there: check the address and the port".to_owned()
+        }
+        other => crate::failure::with_causes(other),
+    }
+}
+
+/// The same for a call after which something may have happened all the same.
+fn explain_lost(error: &ureq::Error) -> String {
+    let is_sent = !matches!(
+        error,
+        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed
+    ) && !matches!(error, ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused);
+    let reason = explain(error);
+    if is_sent {
+        format!("{reason}; if the code is then said to be used, ask for another invite")
+    } else {
+        reason
+    }
+}
+
+/// A text from elsewhere without what a terminal would act on, and not longer than is read.
+fn plain(text: &str) -> String {
+    let kept = text.chars().filter(|it| !it.is_control());
+    kept.take(MAX_SHOWN).collect()
+}

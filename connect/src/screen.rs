@@ -1,0 +1,140 @@
+//! What people see: results on standard output, the rest on standard error, and the one question.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use crate::{
+    diff::{self, LineKind},
+    environment::Environment,
+    failure::Failure,
+    plan::Change,
+};
+
+/// Narrowest and widest lines of text, in columns.
+const WIDTHS: (usize, usize) = (20, 100);
+
+const ADDED: Style = AnsiColor::Green.on_default();
+const REMOVED: Style = AnsiColor::Red.on_default();
+const FAINT: Style = Style::new().dimmed();
+const BOLD: Style = Style::new().bold();
+
+/// Standard output, in colour where it is a terminal that has them.
+///
+/// Colours follow `NO_COLOR`, `CLICOLOR` and `TERM`.
+#[derive(Debug)]
+pub struct Screen {
+    out: anstream::AutoStream<io::Stdout>,
+    width: usize,
+}
+
+impl Screen {
+    /// The screen of this process.
+    pub fn of_process() -> Self {
+        let (narrowest, widest) = WIDTHS;
+        Self {
+            out: anstream::AutoStream::auto(io::stdout()),
+            width: textwrap::termwidth().clamp(narrowest, widest),
+        }
+    }
+
+    /// A line as it is.
+    ///
+    /// # Errors
+    /// [`Failure::Terminal`].
+    pub fn line(&mut self, text: &str) -> Result<(), Failure> {
+        writeln!(self.out, "{text}").map_err(Failure::Terminal)
+    }
+
+    /// A line that stands out.
+    ///
+    /// # Errors
+    /// [`Failure::Terminal`].
+    pub fn heading(&mut self, text: &str) -> Result<(), Failure> {
+        self.line(&format!("{BOLD}{text}{BOLD:#}"))
+    }
+
+    /// A text, broken at words to the width of the window; further lines are indented by `indent`.
+    ///
+    /// # Errors
+    /// [`Failure::Terminal`].
+    pub fn text(&mut self, text: &str, indent: &str) -> Result<(), Failure> {
+        let options = textwrap::Options::new(self.width)
+            .subsequent_indent(indent)
+            // Addresses, paths and commands are to be copied whole.
+            .word_splitter(textwrap::WordSplitter::NoHyphenation)
+            .break_words(false);
+        for line in textwrap::wrap(text, options) {
+            self.line(&line)?;
+        }
+        Ok(())
+    }
+
+    /// A value as JSON, for programs.
+    ///
+    /// # Errors
+    /// [`Failure::Terminal`].
+    pub fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(value);
+        let text = text.map_err(|error| Failure::Terminal(error.into()))?;
+        self.line(&text)
+    }
+
+    /// What would become of a file.
+    ///
+    /// # Errors
+    /// [`Failure::Terminal`].
+    pub fn change(&mut self, change: &Change, environment: &Environment) -> Result<(), Failure> {
+        let path = environment.shorten(&change.path);
+        let what = match (&change.before, &change.after) {
+            (None, _) => "create",
+            (_, None) => "remove",
+            _ => "change",
+        };
+        self.heading(&format!("{what} {path}"))?;
+        let text = |contents: &Option<crate::file::Contents>| {
+            contents
+                .as_ref()
+                .map(|it| it.text.clone())
+                .unwrap_or_default()
+        };
+        for line in diff::lines(&text(&change.before), &text(&change.after)) {
+            let (mark, style) = match line.kind {
+                LineKind::Added => ("+", ADDED),
+                LineKind::Removed => ("-", REMOVED),
+                LineKind::Context => (" ", Style::new()),
+                LineKind::Hunk => ("", FAINT),
+            };
+            self.line(&format!("  {style}{mark}{}{style:#}", line.text))?;
+        }
+        let modes = change.before.as_ref().zip(change.after.as_ref());
+        if let Some((before, after)) = modes.filter(|(before, after)| before.mode != after.mode) {
+            self.line(&format!(
+                "  mode {:o} becomes {:o}",
+                before.mode, after.mode
+            ))?;
+        }
+        self.line("")
+    }
+
+    /// Asks whether to go on.
+    ///
+    /// # Errors
+    /// [`Failure::NoTerminal`] where nobody can answer, [`Failure::Declined`] unless the answer is
+    /// yes, [`Failure::Terminal`].
+    pub fn confirm(&mut self, question: &str) -> Result<(), Failure> {
+        if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+            return Err(Failure::NoTerminal);
+        }
+        write!(self.out, "{question} [y/N] ").map_err(Failure::Terminal)?;
+        self.out.flush().map_err(Failure::Terminal)?;
+        let mut answer = String::new();
+        let read = io::stdin().lock().read_line(&mut answer);
+        read.map_err(Failure::Terminal)?;
+        match answer.trim().to_ascii_lowercase().as_str() {
+            "y" | "yes" => Ok(()),
+            _ => Err(Failure::Declined),
+        }
+    }
+}

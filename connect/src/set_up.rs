@@ -1,0 +1,254 @@
+//! Sets tools up: plan, show, ask, redeem, write.
+
+use std::io::Write as _;
+
+use anyray_wire::anyray::secret::Secret;
+
+use crate::{
+    apply,
+    cli::SetUp,
+    credential::Source,
+    environment::Environment,
+    failure::Failure,
+    gateway::Gateway,
+    gateway_url::GatewayUrl,
+    identity, mask,
+    plan::{self, Change, Target},
+    run::choose_gateway,
+    screen::Screen,
+    select,
+    setup::{Billing, Credential, Setup},
+    state::{SavedKey, State, Store, digest},
+    tool::Tool,
+};
+
+/// Stands in a plan for the key that the invite will be exchanged for.
+const KEY_TO_COME: &str = "ark_…";
+
+/// Stands in a plan for what only the invite knows.
+const NAME_TO_COME: &str = "(of the invite)";
+
+/// Sets tools up.
+///
+/// # Errors
+/// [`Failure`]. Before the invite is redeemed nothing was changed; afterwards the key is kept.
+pub fn set_up(
+    options: &SetUp,
+    environment: &Environment,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    let store = Store::of(environment);
+    if options.dry_run {
+        let state = store.load()?;
+        let run = Run::begin(options, environment, &state)?;
+        run.show(screen)?;
+        return screen.line("Nothing was changed: this is a dry run.");
+    }
+    store.locked(|state| Run::begin(options, environment, state)?.go(&store, state, screen))
+}
+
+/// One run, as far as it is known before anything happens.
+struct Run<'a> {
+    options: &'a SetUp,
+    environment: &'a Environment,
+    gateway: GatewayUrl,
+    source: Source,
+    tools: Vec<&'static Tool>,
+    targets: Vec<Target>,
+    setup: Setup,
+    changes: Vec<Change>,
+}
+
+impl<'a> Run<'a> {
+    fn begin(
+        options: &'a SetUp,
+        environment: &'a Environment,
+        state: &State,
+    ) -> Result<Self, Failure> {
+        let gateway = choose_gateway(options.gateway.as_ref(), state)?;
+        let invite = options.invite.as_deref();
+        let source = Source::choose(invite, &gateway, state, environment)?;
+        let tools = select::tools_to_set_up(&options.tools, environment)?;
+        let targets = select::targets(&tools, state, environment)?;
+        let setup = preview(options, environment, &gateway, &source);
+        let changes = plan::set_up(&targets, &setup)?;
+        Ok(Self {
+            options,
+            environment,
+            gateway,
+            source,
+            tools,
+            targets,
+            setup,
+            changes,
+        })
+    }
+
+    fn go(mut self, store: &Store, state: &mut State, screen: &mut Screen) -> Result<(), Failure> {
+        self.show(screen)?;
+        let is_redeemed = matches!(self.source, Source::Invite(_));
+        if !is_redeemed && !self.changes.iter().any(Change::is_needed) {
+            screen.line("Everything is set up already.")?;
+            return self.advise(screen);
+        }
+        if !self.options.yes {
+            screen.confirm(if is_redeemed {
+                "Redeem the invite and make these changes?"
+            } else {
+                "Make these changes?"
+            })?;
+        }
+        let reserved = apply::reserve(&self.changes, self.gateway.as_str(), store, state)?;
+        self.redeem(store, state)?;
+        drop(reserved);
+        let written = apply::set_up(&self.changes, self.gateway.as_str(), store, state);
+        written.map_err(|fault| Failure::Unfinished {
+            fault,
+            kept: format!(
+                "what was written before is kept, and so is the key, in {}: mend it and run anyray-connect again, without --invite",
+                self.environment.shorten(&store.path())
+            ),
+        })?;
+        let set_up: Vec<_> = self
+            .targets
+            .iter()
+            .map(|target| target.tool.title)
+            .collect();
+        if !set_up.is_empty() {
+            screen.text(&format!("Set up: {}.", set_up.join(", ")), "  ")?;
+        }
+        self.advise(screen)?;
+        screen.line("To undo all of it: anyray-connect --revert")
+    }
+
+    /// Exchanges the invite for a key, keeps it, and plans again with it.
+    fn redeem(&mut self, store: &Store, state: &mut State) -> Result<(), Failure> {
+        let Source::Invite(Secret(code)) = &self.source else {
+            return Ok(());
+        };
+        let answer = Gateway::new(&self.gateway).redeem(code)?;
+        let saved = SavedKey {
+            key: answer.key,
+            invite: Some(digest(code)),
+            user: answer.user,
+            team: answer.team,
+        };
+        state.keys.insert(self.gateway.to_string(), saved.clone());
+        if let Err(fault) = store.save(state) {
+            return Err(Failure::Unfinished {
+                fault,
+                kept: rescue(&saved.key),
+            });
+        }
+        self.source = Source::Saved(saved);
+        self.setup = preview(self.options, self.environment, &self.gateway, &self.source);
+        self.changes = plan::set_up(&self.targets, &self.setup)?;
+        Ok(())
+    }
+
+    fn show(&self, screen: &mut Screen) -> Result<(), Failure> {
+        screen.line(&format!("Gateway: {}", self.gateway))?;
+        screen.text(&format!("Access:  {}", self.access()), "         ")?;
+        if self.gateway.is_readable_on_the_way() {
+            let warning = "Warning: this address is plain HTTP: keys and all that you send can be read on their way. Use https:// unless the network is yours.";
+            screen.text(warning, "  ")?;
+        }
+        screen.line("")?;
+        let needed = self.changes.iter().filter(|change| change.is_needed());
+        for change in needed {
+            screen.change(change, self.environment)?;
+        }
+        Ok(())
+    }
+
+    fn access(&self) -> String {
+        let how = match &self.source {
+            Source::Invite(_) => "a key for the invite, which is used up by that".to_owned(),
+            Source::Saved(saved) => match &saved.team {
+                Some(team) => format!(
+                    "{} of {}, team {team}",
+                    mask::mask(&saved.key.0),
+                    saved.user
+                ),
+                None => format!("{} of {}", mask::mask(&saved.key.0), saved.user),
+            },
+            Source::Given(key) => format!("{} of ANYRAY_CLIENT_KEY", mask::mask(&key.0)),
+            Source::Placeholder => {
+                "no key; the gateway must serve everyone who reaches it".to_owned()
+            }
+        };
+        match self.setup.billing {
+            Billing::Organisation => how,
+            Billing::Subscription => format!("{how}; your own seat pays for Claude Code and Codex"),
+        }
+    }
+
+    /// What the user should know or do now.
+    fn advise(&self, screen: &mut Screen) -> Result<(), Failure> {
+        for (target, change) in self.targets.iter().zip(&self.changes) {
+            let base = change.base.as_ref().map(|base| base.text.as_str());
+            let advice = target.settings.advice(&self.setup, self.environment, base);
+            list(target.tool, &advice, screen)?;
+        }
+        for (tool, steps) in select::steps_by_hand(&self.tools, &self.setup) {
+            list(tool, &steps, screen)?;
+        }
+        Ok(())
+    }
+}
+
+fn list(tool: &Tool, lines: &[String], screen: &mut Screen) -> Result<(), Failure> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    screen.heading(&format!("{}:", tool.title))?;
+    for line in lines {
+        screen.text(&format!("  {line}"), "    ")?;
+    }
+    Ok(())
+}
+
+/// The setup as far as it is known; what only the invite knows is named so.
+fn preview(
+    options: &SetUp,
+    environment: &Environment,
+    gateway: &GatewayUrl,
+    source: &Source,
+) -> Setup {
+    let (user, team) = match (source, source.owner()) {
+        (_, Some((user, team))) => (Some(user.to_owned()), team.map(str::to_owned)),
+        (Source::Invite(_), _) => (Some(NAME_TO_COME.to_owned()), None),
+        _ => (None, None),
+    };
+    let guess = || identity::guess(environment);
+    Setup {
+        gateway: gateway.clone(),
+        credential: source
+            .credential()
+            .unwrap_or_else(|| Credential::Key(Secret(KEY_TO_COME.to_owned()))),
+        user: options.user.clone().or(user).or_else(guess),
+        team: options.team.clone().or(team),
+        billing: if options.subscription {
+            Billing::Subscription
+        } else {
+            Billing::Organisation
+        },
+    }
+}
+
+/// Puts a key that cannot be kept where it belongs into a file of its own, because its invite is
+/// used up. Says where.
+fn rescue(Secret(key): &Secret) -> String {
+    let file = tempfile::Builder::new().prefix("anyray-key-").tempfile();
+    let kept = file.and_then(|mut file| {
+        writeln!(file, "{key}")?;
+        file.keep().map_err(|error| error.error)
+    });
+    match kept {
+        Ok((_, path)) => format!(
+            "the key of the invite is in {}: mend this, put it into the variable ANYRAY_CLIENT_KEY, run anyray-connect again without --invite, and remove that file",
+            path.display()
+        ),
+        Err(_) => "the key of the invite is lost: ask for another invite".to_owned(),
+    }
+}
