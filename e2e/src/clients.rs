@@ -136,7 +136,12 @@ impl Clients {
 }
 
 impl Client {
-    fn new(program: &Path) -> Result<Self> {
+    /// A program that sees nothing of this environment, in a home of its own.
+    ///
+    /// # Errors
+    ///
+    /// No temporary home could be made.
+    pub fn new(program: &Path) -> Result<Self> {
         let home = TempDir::new().context("create a home for the client")?;
         let work = home.path().join("work");
         fs::create_dir(&work).context("create a folder to work in")?;

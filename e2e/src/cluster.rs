@@ -35,6 +35,7 @@ pub use self::{
     access::{PortForward, output_of},
     faults::BlackHole,
     images::IMAGES,
+    network::{NODE, SEAT_HOSTS},
     start::Options,
 };
 

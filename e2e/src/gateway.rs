@@ -20,10 +20,9 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
     process::{Child, Command},
-    sync::OnceCell,
 };
 
-use crate::{config::Config, ops::Ops, wait};
+use crate::{binaries, config::Config, ops::Ops, wait};
 
 /// Longest start: reading two files and binding two ports, on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -31,13 +30,8 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 /// Longest drain of a gateway that has nothing left to do.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
-/// Names the binary to test, instead of the one that cargo builds.
-const BINARY_VARIABLE: &str = "ANYRAY_GATEWAY_BIN";
-
 /// Lets the system choose.
 const ANY_PORT: &str = "127.0.0.1:0";
-
-static BINARY: OnceCell<PathBuf> = OnceCell::const_new();
 
 /// A gateway that is ready; it is killed when it is dropped.
 #[derive(Debug)]
@@ -74,7 +68,7 @@ impl Gateway {
     ///
     /// As for [`Self::start`].
     pub async fn start_in(config_dir: TempDir, env: &[(&str, &str)]) -> Result<Self> {
-        let program = Command::new(find_binary().await?);
+        let program = Command::new(binaries::gateway().await?);
         Self::start_program(program, config_dir, env).await
     }
 
@@ -95,7 +89,7 @@ impl Gateway {
     ) -> Result<(Self, PathBuf)> {
         let table = config_dir.path().join("hosts");
         fs::write(&table, hosts).context("write the table of hosts")?;
-        let program = with_hosts(find_binary().await?, &table);
+        let program = with_hosts(binaries::gateway().await?, &table);
         let gateway = Self::start_program(program, config_dir, env).await?;
         Ok((gateway, table))
     }
@@ -133,7 +127,7 @@ impl Gateway {
     pub async fn run_to_end(config_dir: &Path) -> Result<Output> {
         let taken = TcpListener::bind("127.0.0.1:0").await?;
         let listen = taken.local_addr()?.to_string();
-        let program = Command::new(find_binary().await?);
+        let program = Command::new(binaries::gateway().await?);
         let child = spawn(program, config_dir, &listen, &[])?;
         Ok(wait::at_most("the gateway to end", START_LIMIT, child.wait_with_output()).await??)
     }
@@ -325,53 +319,6 @@ async fn ask_ready(ops_address: SocketAddr) -> Result<u16> {
         .nth(1)
         .context("an answer without a status")?;
     Ok(status.parse()?)
-}
-
-async fn find_binary() -> Result<&'static Path> {
-    let binary = BINARY.get_or_try_init(async || match std::env::var_os(BINARY_VARIABLE) {
-        Some(path) => Ok(PathBuf::from(path)),
-        None => build_binary().await,
-    });
-    Ok(binary.await?)
-}
-
-/// Builds the gateway beside this test: `cargo test` gives a package the path of
-/// its own binaries only. A build that is up to date takes well under a second.
-async fn build_binary() -> Result<PathBuf> {
-    let test = std::env::current_exe().context("find the test executable")?;
-    let profile_dir = test
-        .ancestors()
-        .nth(2)
-        .context("the test is in no target directory")?;
-    let target_dir = profile_dir
-        .parent()
-        .context("the test is in no target directory")?;
-    let mut build = Command::new(env!("CARGO"));
-    build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    // Some build scripts run anew when it changes, and all that depends on them.
-    build.env_remove("CARGO_MANIFEST_DIR");
-    // All members, so that shared crates get the features that `cargo test` built
-    // them with and are not compiled a second time.
-    build.args([
-        "build",
-        "--quiet",
-        "--workspace",
-        "--bin",
-        "anyray-gateway",
-        "--target-dir",
-    ]);
-    build.arg(target_dir);
-    if profile_dir.ends_with("release") {
-        build.arg("--release");
-    }
-    let built = build.output().await.context("run cargo")?;
-    if !built.status.success() {
-        bail!(
-            "cannot build the gateway:\n{}",
-            String::from_utf8_lossy(&built.stderr)
-        );
-    }
-    Ok(profile_dir.join("anyray-gateway"))
 }
 
 #[cfg(test)]

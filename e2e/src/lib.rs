@@ -5,11 +5,13 @@
 //! [`stand::Stand`] and speak to it through [`raw`], with requests of [`call`]. The
 //! fakes are a crate of their own, `anyray-fakes`.
 
+pub mod binaries;
 pub mod call;
 pub mod client_keys;
 pub mod clients;
 pub mod cluster;
 pub mod config;
+pub mod developer;
 pub mod difference;
 pub mod ends;
 pub mod exchange;

@@ -114,26 +114,33 @@ fn plan_own_way(
 ) -> Result<Target, GatewayError> {
     let public = public_endpoint(provider, config)?;
     let is_custom_host = own_way.host.is_some();
-    let key = match own_way.host {
-        None => public,
+    let (authority, base_path) = match own_way.host {
+        None => (public.authority.clone(), public.base_path.clone()),
         Some(host) => {
-            let name = host.authority();
-            let authority = Authority::try_from(name.as_str());
-            let listed = config.custom_hosts.iter().find(|host| host.name == name);
-            let transport = listed.map_or(&public.transport, |host| &host.transport);
-            Arc::new(ProviderKey {
-                name: String::new(),
-                provider,
-                secret: None,
-                scheme: Scheme::HTTPS,
-                authority: authority.map_err(|_| GatewayError::CustomHostNotAllowed)?,
-                base_path: format!("{}{}", host.path, provider.path_prefix()),
-                transport: Arc::clone(transport),
-            })
+            let authority = Authority::try_from(host.authority().as_str());
+            let authority = authority.map_err(|_| GatewayError::CustomHostNotAllowed)?;
+            (
+                authority,
+                format!("{}{}", host.path, provider.path_prefix()),
+            )
         }
     };
+    // What is listed of a host also holds where that is the provider's own: its certificates are
+    // another's behind a proxy that looks into TLS.
+    let mut listed = config.custom_hosts.iter();
+    let listed = listed.find(|host| host.name == authority.as_str());
+    let transport = listed.map_or(&public.transport, |host| &host.transport);
+    let key = ProviderKey {
+        name: String::new(),
+        provider,
+        secret: None,
+        scheme: Scheme::HTTPS,
+        transport: Arc::clone(transport),
+        authority,
+        base_path,
+    };
     Ok(Target {
-        key,
+        key: Arc::new(key),
         caller_credential: Some(own_way.credential),
         is_custom_host,
     })

@@ -15,8 +15,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use nix::sched::{CloneFlags, setns};
 use tokio::runtime;
 
+/// Public hosts that the cluster's DNS leads to the node: nothing here leads to the internet.
+pub const SEAT_HOSTS: [&str; 2] = ["api.anthropic.com", "chatgpt.com"];
+
 /// The node, on a bridge without ports.
-pub(crate) const NODE: Ipv4Addr = Ipv4Addr::new(10, 90, 0, 1);
+pub const NODE: Ipv4Addr = Ipv4Addr::new(10, 90, 0, 1);
 
 /// Addresses of Services.
 pub(crate) const SERVICE_RANGE: &str = "10.96.0.0/16";

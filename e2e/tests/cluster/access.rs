@@ -2,6 +2,8 @@
 
 #[path = "access/changes.rs"]
 mod changes;
+#[path = "access/developer.rs"]
+mod developer;
 #[path = "access/life.rs"]
 mod life;
 #[path = "access/redemption.rs"]
@@ -33,6 +35,7 @@ pub(crate) fn trials() -> Vec<Entry> {
         redemption::trials(),
         changes::trials(),
         rights::trials(),
+        developer::trials(),
     ]
     .into_iter()
     .flatten()

@@ -6,7 +6,10 @@ use anyray_wire::gateway_config::{ClientKeys, Limits, egress::EgressRule};
 use http::{HeaderValue, header::AUTHORIZATION, uri::Scheme};
 
 use super::*;
-use crate::config::snapshot::{ModelRule, Timeouts, Transport};
+use crate::{
+    config::snapshot::{CustomHost, ModelRule, Timeouts, Transport},
+    passthrough,
+};
 
 /// A key with a secret, or a public endpoint, which has no name.
 fn key(name: &str, provider: &str) -> Arc<ProviderKey> {
@@ -254,6 +257,41 @@ fn listed_paths_go_where_the_caller_says() {
     };
     let target = plan(&passing, wish(Some("anthropic"), None), &both).expect("a target");
     assert_eq!(target.key.name, "anthropic-1");
+}
+
+#[test]
+fn certificates_listed_for_the_public_api_hold_for_seats() {
+    let listed = Arc::new(Transport {
+        ca_bundle: Some("a certificate".into()),
+        egress: Arc::new(EgressRule::default()),
+        connect_timeout: Duration::from_secs(1),
+    });
+    let mut config = config(&["anthropic"]);
+    config.subscription_passthrough = true;
+    let seat = || {
+        let mut headers = http::HeaderMap::new();
+        headers.insert(
+            "x-anyray-auth-mode",
+            HeaderValue::from_static("passthrough"),
+        );
+        headers
+    };
+    let own = with_own(wish(None, None)).credential;
+    for (name, expected) in [("host", Some("a certificate")), ("other.example.com", None)] {
+        config.custom_hosts = vec![CustomHost {
+            name: name.to_owned(),
+            transport: Arc::clone(&listed),
+        }];
+        let own_way = passthrough::read(&seat(), own.as_ref(), &config).expect("a seat");
+        let wish = Wish {
+            own_way,
+            ..wish(None, None)
+        };
+        let target = plan(&inbound(MESSAGES), wish, &config).expect("a target");
+        let bundle = target.key.transport.ca_bundle.as_deref();
+        assert_eq!(bundle, expected, "{name}");
+        assert!(!target.is_custom_host);
+    }
 }
 
 #[test]

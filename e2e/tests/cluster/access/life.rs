@@ -31,7 +31,7 @@ pub(crate) fn trials() -> Vec<Entry> {
 }
 
 /// Waits until a key is refused, or served again.
-async fn wait_for_status(url: &str, key: &str, expected: u16) -> Result<()> {
+pub(super) async fn wait_for_status(url: &str, key: &str, expected: u16) -> Result<()> {
     let mut last = None;
     let what = format!("the answer {expected}");
     let found = wait::until(&what, IN_FORCE, async || {

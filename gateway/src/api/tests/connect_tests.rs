@@ -292,7 +292,7 @@ async fn a_good_key_is_told_whose_it_is_and_a_wrong_one_why() {
 
     let unknown = write_client_key(KeyId::from_random([7; 8]), &[7; 32]);
     for (token, code) in [
-        ("anyray-placeholder", "client_key_required"),
+        ("anyray-placeholder", "client_key_missing"),
         (&unknown, "client_key_unknown"),
     ] {
         let answer = gateway.ask(verify().with_token(token)).await;

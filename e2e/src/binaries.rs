@@ -1,0 +1,79 @@
+//! The programs to test, as cargo builds them.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use tokio::{process::Command, sync::OnceCell};
+
+static GATEWAY: OnceCell<PathBuf> = OnceCell::const_new();
+static CONNECT: OnceCell<PathBuf> = OnceCell::const_new();
+
+/// `anyray-gateway`, or what `ANYRAY_GATEWAY_BIN` names.
+///
+/// # Errors
+///
+/// It could not be built.
+pub async fn gateway() -> Result<&'static Path> {
+    find(&GATEWAY, "anyray-gateway", "ANYRAY_GATEWAY_BIN").await
+}
+
+/// `anyray-connect`, or what `ANYRAY_CONNECT_BIN` names.
+///
+/// # Errors
+///
+/// It could not be built.
+pub async fn connect() -> Result<&'static Path> {
+    find(&CONNECT, "anyray-connect", "ANYRAY_CONNECT_BIN").await
+}
+
+async fn find(
+    cell: &'static OnceCell<PathBuf>,
+    name: &str,
+    variable: &str,
+) -> Result<&'static Path> {
+    let binary = cell.get_or_try_init(async || match env::var_os(variable) {
+        Some(path) => Ok(PathBuf::from(path)),
+        None => build(name).await,
+    });
+    Ok(binary.await?)
+}
+
+/// Builds a program beside this test: `cargo test` gives a package the path of its own binaries
+/// only. A build that is up to date takes well under a second.
+async fn build(name: &str) -> Result<PathBuf> {
+    let test = env::current_exe().context("find the test executable")?;
+    let profile_dir = test
+        .ancestors()
+        .nth(2)
+        .context("the test is in no target directory")?;
+    let target_dir = profile_dir
+        .parent()
+        .context("the test is in no target directory")?;
+    let mut build = Command::new(env!("CARGO"));
+    build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    // Some build scripts run anew when it changes, and all that depends on them.
+    build.env_remove("CARGO_MANIFEST_DIR");
+    // All members, so that shared crates get the features that `cargo test` built
+    // them with and are not compiled a second time.
+    build.args([
+        "build",
+        "--quiet",
+        "--workspace",
+        "--bin",
+        name,
+        "--target-dir",
+    ]);
+    build.arg(target_dir);
+    if profile_dir.ends_with("release") {
+        build.arg("--release");
+    }
+    let built = build.output().await.context("run cargo")?;
+    if !built.status.success() {
+        let errors = String::from_utf8_lossy(&built.stderr);
+        bail!("cannot build {name}:\n{errors}");
+    }
+    Ok(profile_dir.join(name))
+}

@@ -1,0 +1,261 @@
+//! A developer's day: an invite, one command, the real tools by key and by seat, and out again.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, ensure};
+use anyray_e2e::{
+    clients::{Client, Finished},
+    cluster::{NODE, SEAT_HOSTS},
+    developer::Developer,
+};
+use anyray_fakes::{FakeProvider, Recorded};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::json;
+
+use super::{entry, invite, redeemed_keys, text, wait_for_state};
+use crate::{
+    access::life::wait_for_status,
+    operator::{gateway, provider_key, secret},
+    trial::{Context, Entry, shared},
+};
+
+/// A seat at Anthropic.
+const CLAUDE_SEAT: &str = "sk-ant-oat01-seat-of-ada-0123456789";
+
+pub(crate) fn trials() -> Vec<Entry> {
+    vec![shared("connect_a_developer_is_set_up_and_locked_out", works).on_ours_only()]
+}
+
+/// A gateway that wants keys, lets seats pass, and trusts the fake for the hosts of seats.
+async fn start(context: &Context, seats: &FakeProvider) -> Result<()> {
+    context.operator().await?;
+    context.start_echo().await?;
+    let anthropic = json!({
+        "provider": "anthropic",
+        "endpoint": { "url": "http://echo:8786" },
+    });
+    let trusted = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "seats" },
+        "data": { "ca.crt": seats.ca_pem().context("the fake has no certificate")? },
+    });
+    let host = |host| json!({ "host": host, "caBundleRef": { "name": "seats" } });
+    let spec = json!({
+        "auth": { "clientKeys": "Required", "subscriptionPassthrough": true },
+        "egress": { "customHosts": SEAT_HOSTS.map(host) },
+    });
+    context
+        .apply(&[
+            secret("key", "sk-0"),
+            trusted,
+            provider_key("openai", "key", json!({})),
+            provider_key("anthropic", "key", anthropic),
+            gateway("g", spec),
+        ])
+        .await?;
+    context.wait_for("anyraygateway/g", "Ready").await
+}
+
+async fn works(context: Context) -> Result<()> {
+    let names = SEAT_HOSTS.map(str::to_owned);
+    let seats = FakeProvider::bind_tls((NODE, 443).into(), &names).await?;
+    start(&context, &seats).await?;
+    context
+        .apply(&[invite("ada", &json!({ "team": "research" }))])
+        .await?;
+    wait_for_state(&context, "invite/ada", "Issued").await?;
+    let code = entry(&context, "secret/ada-code", "code").await?;
+    let url = context.gateway_url("g").await?;
+
+    let ada = Ada::new(&url)?;
+    let before = ada.developer.tree()?;
+    ada.connect(&["--gateway", &url, "--invite", &code, "--yes"])
+        .await?;
+    ada.both_answer().await?;
+    ensure!(seats.requests().is_empty(), "a seat paid in key mode");
+    wait_for_state(&context, "invite/ada", "Redeemed").await?;
+    ada.connect(&["doctor"]).await?;
+
+    ada.connect(&["--subscription", "--yes"]).await?;
+    ada.seats_pay(&seats).await?;
+    ada.connect(&["doctor"]).await?;
+
+    let mut keys = redeemed_keys(&context).await?;
+    let key = keys.pop().context("no ClientKey")?;
+    ensure!(keys.is_empty(), "more than one key of one invite");
+    let printed = ada.connect(&["print-key"]).await?;
+    let printed = printed.stdout.trim().to_owned();
+    let object = format!("clientkey/{}", text(&key["metadata"]["name"])?);
+    context.kubectl(&["delete", &object]).await?;
+    wait_for_status(&url, &printed, 401).await?;
+    ada.both_are_refused().await?;
+    let told = ada.developer.connect(&["doctor"]).await?;
+    let told = told.run().await?;
+    ensure!(told.status.code() == Some(1), "{}", told.report());
+    ensure!(told.stdout.contains("FAIL"), "{}", told.report());
+
+    ada.connect(&["--revert", "--yes"]).await?;
+    let after = ada.developer.tree()?;
+    ensure!(after == before, "the home is another: {:?}", after.keys());
+    Ok(())
+}
+
+/// Ada, whose tools run in copies of her home: what they write there is theirs.
+struct Ada {
+    developer: Developer,
+    host: String,
+}
+
+impl Ada {
+    fn new(url: &str) -> Result<Self> {
+        let authority = url.strip_prefix("http://").context("an http URL")?;
+        let host = authority.split(':').next().unwrap_or_default().to_owned();
+        Ok(Self {
+            developer: Developer::new()?,
+            host,
+        })
+    }
+
+    async fn connect(&self, arguments: &[&str]) -> Result<Finished> {
+        let mut all = arguments.to_vec();
+        if arguments
+            .first()
+            .is_some_and(|first| first.starts_with("--"))
+            && !arguments.contains(&"--revert")
+        {
+            all.extend(["--tools", "claude-code,codex,shell-env"]);
+        }
+        let finished = self.developer.run_connect(&all).await?;
+        ensure!(!finished.stdout.contains("ark_0"), "a key is printed");
+        Ok(finished)
+    }
+
+    /// Claude Code with a prompt, in a copy of the home.
+    async fn claude(&self, change: impl FnOnce(Client) -> Client) -> Result<Finished> {
+        let copy = self.developer.copy()?;
+        let claude = copy.claude("hello")?.env("NO_PROXY", &self.host);
+        let claude = claude
+            .env("DISABLE_AUTOUPDATER", "1")
+            .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1");
+        change(claude).run().await
+    }
+
+    /// Codex with a prompt, in a copy of the home with further files of its own.
+    async fn codex(&self, files: &[(&str, String)]) -> Result<Finished> {
+        let copy = self.developer.copy()?;
+        for (name, text) in files {
+            fs::write(copy.home().join(".codex").join(name), text)?;
+        }
+        let codex = copy.codex("hello")?.env("NO_PROXY", &self.host);
+        codex.run().await
+    }
+
+    async fn both_answer(&self) -> Result<()> {
+        for finished in [self.claude(|it| it).await?, self.codex(&[]).await?] {
+            let finished = finished.succeeded()?;
+            ensure!(
+                finished.stdout.contains("echo: hello"),
+                "{}",
+                finished.report()
+            );
+        }
+        Ok(())
+    }
+
+    async fn seats_pay(&self, seats: &FakeProvider) -> Result<()> {
+        let seat = |client: Client| client.env("CLAUDE_CODE_OAUTH_TOKEN", CLAUDE_SEAT);
+        let finished = self.claude(seat).await?.succeeded()?;
+        ensure!(
+            finished.stdout.contains("echo: hello"),
+            "{}",
+            finished.report()
+        );
+        let request = last(seats, "/v1/messages")?;
+        check_seat(&request, &format!("Bearer {CLAUDE_SEAT}"))?;
+
+        let (login, token) = chatgpt_login();
+        let finished = self.codex(&[("auth.json", login)]).await?.succeeded()?;
+        ensure!(
+            finished.stdout.contains("echo: hello"),
+            "{}",
+            finished.report()
+        );
+        let request = last(seats, "/backend-api/codex/responses")?;
+        check_seat(&request, &format!("Bearer {token}"))
+    }
+
+    async fn both_are_refused(&self) -> Result<()> {
+        let seat = |client: Client| client.env("CLAUDE_CODE_OAUTH_TOKEN", CLAUDE_SEAT);
+        let (login, _) = chatgpt_login();
+        for finished in [
+            self.claude(seat).await?,
+            self.codex(&[("auth.json", login)]).await?,
+        ] {
+            ensure!(
+                !finished.stdout.contains("echo: hello"),
+                "{}",
+                finished.report()
+            );
+        }
+        Ok(())
+    }
+}
+
+/// What `codex login` leaves of a seat at ChatGPT, and the token in it. Nobody has signed it.
+fn chatgpt_login() -> (String, String) {
+    let encode = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let claims = json!({
+        "email": "ada@example.com",
+        // The year 2100: it is not renewed, for which there is no host here.
+        "exp": 4_102_444_800_u64,
+        "https://api.openai.com/auth": {
+            "chatgpt_plan_type": "pro",
+            "chatgpt_account_id": "account",
+            "chatgpt_user_id": "user",
+        },
+    });
+    let head = encode(json!({ "alg": "RS256", "typ": "JWT" }));
+    let token = format!(
+        "{head}.{}.{}",
+        encode(claims),
+        URL_SAFE_NO_PAD.encode("seat")
+    );
+    let login = json!({
+        "auth_mode": "chatgpt",
+        "OPENAI_API_KEY": null,
+        "tokens": {
+            "id_token": token, "access_token": token, "refresh_token": "r",
+            "account_id": "account",
+        },
+        "last_refresh": "2026-11-24T00:00:00Z",
+    });
+    (login.to_string(), token)
+}
+
+/// The last request below a path.
+fn last(seats: &FakeProvider, path: &str) -> Result<Recorded> {
+    let requests = seats.take_requests();
+    let paths: Vec<_> = requests
+        .iter()
+        .map(|it| it.path_and_query.clone())
+        .collect();
+    let mut found = requests.into_iter().rev();
+    let found = found.find(|request| request.path_and_query.starts_with(path));
+    found.with_context(|| format!("no {path} in {paths:?}"))
+}
+
+/// The seat's token came, and nothing of ours beside it.
+fn check_seat(request: &Recorded, authorization: &str) -> Result<()> {
+    ensure!(
+        request.header("authorization") == Some(authorization),
+        "another credential"
+    );
+    for (name, value) in &request.headers {
+        let value = String::from_utf8_lossy(value);
+        ensure!(
+            !name.starts_with("x-anyray-"),
+            "{name} went to the provider"
+        );
+        ensure!(!value.contains("ark_"), "{name} holds a client key");
+    }
+    Ok(())
+}
