@@ -7,6 +7,14 @@ use crate::{
     state::{FileRecord, State, Store, digest},
 };
 
+/// Removes what interrupted runs have left beside the files of a plan and the state.
+pub fn remove_leftovers(changes: &[Change], store: &Store) {
+    let paths = changes.iter().map(|change| change.path.as_path());
+    for path in paths.chain([store.path().as_path()]) {
+        file::remove_leftovers(path);
+    }
+}
+
 /// Whether every file that a plan changes can be written or removed.
 ///
 /// # Errors

@@ -138,7 +138,6 @@ pub fn write(path: &Path, contents: &Contents) -> Result<(), FileFault> {
 fn write_target(target: &Path, contents: &Contents) -> io::Result<()> {
     let folder = target.parent().unwrap_or_else(|| Path::new("."));
     make_folders(target)?;
-    remove_leftovers(folder);
     let owner = fs::metadata(target).or_else(|_| fs::metadata(folder))?;
     let mut file = temporary_file(folder, contents.mode)?;
     file.write_all(contents.text.as_bytes())?;
@@ -230,10 +229,13 @@ fn temporary_file(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// Removes what an interrupted run has left. The caller holds the lock, so that no other run has
-/// such a file.
-fn remove_leftovers(folder: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else {
+/// Removes what an interrupted run has left beside a file. The caller holds the lock, so that no
+/// other run has such files.
+pub fn remove_leftovers(path: &Path) {
+    let Ok(target) = follow_links(path) else {
+        return;
+    };
+    let Ok(entries) = fs::read_dir(existing_folder(&target)) else {
         return;
     };
     let is_ours = |name: &OsStr| {

@@ -11,9 +11,10 @@ use ureq::{
     Agent,
     http::{Response, StatusCode},
     tls::{RootCerts, TlsConfig},
+    unversioned::transport::DefaultConnector,
 };
 
-use crate::{failure::Failure, gateway_url::GatewayUrl};
+use crate::{failure::Failure, gateway_url::GatewayUrl, resolver::SystemResolver};
 
 /// Longest time until a connection stands.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -70,9 +71,10 @@ impl<'a> Gateway<'a> {
             .http_status_as_error(false)
             .user_agent(concat!("anyray-connect/", env!("CARGO_PKG_VERSION")))
             .build();
+        let (connector, resolver) = (DefaultConnector::default(), SystemResolver::default());
         Self {
             url,
-            agent: config.into(),
+            agent: Agent::with_parts(config, connector, resolver),
         }
     }
 

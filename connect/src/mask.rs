@@ -1,6 +1,6 @@
 //! Secrets, as people may see them.
 //!
-//! A secret is known by how it begins, or by the name that it is assigned to, see [`assignment`].
+//! A secret is known by how it begins, or by the name that it is assigned to, see `mask/assignment.rs`.
 //! Rather too much is hidden than too little, but no address, number or name of a variable.
 
 use std::ops::Range;
@@ -18,6 +18,10 @@ const HIDDEN: &str = "…";
 const MIN_LENGTH_WITH_TAIL: usize = 16;
 
 const TAIL_LENGTH: usize = 4;
+
+/// Fewest characters behind the prefix of a credential of ours that is hidden even within a word.
+/// Keys and codes have more.
+const MIN_LENGTH_ANYWHERE: usize = 40;
 
 /// The text without its secrets. It has as many lines as before.
 ///
@@ -171,14 +175,16 @@ fn token_at(line: &str, at: usize) -> Option<Range<usize>> {
     let is_part = |character: char| character.is_ascii_alphanumeric() || "_-".contains(character);
     // The letter of an escaped line break stands right before a header's name or value.
     let is_inside = before.ends_with(is_part) && !before.ends_with(r"\n");
-    if is_inside || before.ends_with("//") {
-        return None;
-    }
     let body = text.strip_prefix(prefix.text)?;
     let is_jwt = prefix.text == JWT;
     let length = body.find(|it| !is_part(it) && (!is_jwt || it != '.'));
     let body = body.get(..length.unwrap_or(body.len()))?;
-    let is_token = body.len() >= prefix.min_length
+    // The name of a host may look like a key of others, but holds no underscore.
+    let is_host = prefix.has_digit && before.ends_with("//");
+    let is_at_start = !is_inside && !is_host;
+    let is_whole = !prefix.has_digit && body.len() >= MIN_LENGTH_ANYWHERE;
+    let is_token = (is_at_start || is_whole)
+        && body.len() >= prefix.min_length
         && (!prefix.has_digit || body.contains(|it: char| it.is_ascii_digit()))
         && (!is_jwt || body.contains('.'));
     is_token.then(|| at..at + prefix.text.len() + body.len())

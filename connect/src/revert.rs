@@ -30,6 +30,7 @@ pub fn revert(
     }
     store.locked(|state| {
         let changes = changes(options, environment, state)?;
+        apply::remove_leftovers(&changes, &store);
         if !show(options, environment, state, &changes, screen)? {
             return screen.line("There is nothing to undo.");
         }

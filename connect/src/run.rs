@@ -10,7 +10,7 @@ use crate::{
     environment::Environment,
     failure::Failure,
     gateway_url::GatewayUrl,
-    revert,
+    man, revert,
     screen::Screen,
     set_up,
     state::{State, Store},
@@ -36,10 +36,8 @@ pub fn run(options: &Options, screen: &mut Screen) -> Result<(), Failure> {
             write_out(&text)
         }
         Some(Command::Man) => {
-            let mut text = Vec::new();
-            let page = clap_mangen::Man::new(Options::command());
-            page.render(&mut text).map_err(Failure::Terminal)?;
-            write_out(&text)
+            let page = man::page(Options::command()).map_err(Failure::Terminal)?;
+            write_out(&page)
         }
     }
 }

@@ -98,6 +98,7 @@ impl<'a> Run<'a> {
                 "Make these changes?"
             })?;
         }
+        apply::remove_leftovers(&self.changes, store);
         let reserved = apply::reserve(&self.changes, self.gateway.as_str(), store, state)?;
         self.redeem(store, state)?;
         drop(reserved);

@@ -149,17 +149,23 @@ pub fn digest(text: &str) -> String {
     shown
 }
 
+/// Names another folder for the state.
+const FOLDER_VARIABLE: &str = "ANYRAY_HOME";
+
 /// Where the state lies: `$ANYRAY_HOME`, or `.anyray` in the home folder.
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
+    /// Whether the folder is this program's own, and not one that somebody named.
+    is_own_folder: bool,
 }
 
 impl Store {
     /// The store of a machine; nothing is read yet.
     pub fn of(environment: &Environment) -> Self {
         Self {
-            folder: environment.folder("ANYRAY_HOME", ".anyray"),
+            folder: environment.folder(FOLDER_VARIABLE, ".anyray"),
+            is_own_folder: environment.variable(FOLDER_VARIABLE).is_none(),
         }
     }
 
@@ -206,6 +212,10 @@ impl Store {
         let mut state = self.load()?;
         if state.folders.is_empty() {
             state.folders = made;
+        }
+        if state.folders.is_empty() && self.is_own_folder {
+            // A run that was interrupted before it remembered anything has made it.
+            state.folders.push(self.folder.clone());
         }
         let result = work(&mut state);
         if state.is_empty() {

@@ -5,13 +5,14 @@
 //! anew, which for files of settings costs nothing, and replaces only the bytes that it is about.
 //! How a text is read is in [`source`], how a new property is laid out in [`layout`].
 
+use serde::de::IgnoredAny;
 use serde_json::Value as Json;
 
 use self::{
     layout::Layout,
     source::{Changes, Property, Source},
 };
-use super::EditFault;
+use super::{EditFault, Place};
 
 mod layout;
 mod source;
@@ -22,6 +23,28 @@ mod source;
 /// [`EditFault`] if it is no JSON object, or not empty.
 pub fn check(text: &str) -> Result<(), EditFault> {
     Source::read(text).map(|_| ())
+}
+
+/// Whether a text is JSON and no more: without comments and commas that nothing follows. A byte
+/// order mark may be there, and nothing at all.
+///
+/// # Errors
+/// Those of [`check`], and the first of what JSON has not.
+pub fn check_strict(text: &str) -> Result<(), EditFault> {
+    let source = Source::read(text)?;
+    source.check_strict()?;
+    if source.is_blank() {
+        return Ok(());
+    }
+    serde_json::from_str::<IgnoredAny>(source.body())
+        .map(|_| ())
+        .map_err(|error| EditFault {
+            place: Some(Place {
+                line: error.line(),
+                column: error.column(),
+            }),
+            message: "that is no JSON".to_owned(),
+        })
 }
 
 /// The value at a path, as it is written in the text; none if there is none.

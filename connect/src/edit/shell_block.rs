@@ -86,7 +86,8 @@ const NO_END: &str = "a block of anyray-connect begins here and has no end: add 
 /// at the end. No text stands for no file.
 ///
 /// # Errors
-/// As [`find`].
+/// As [`find`], and if the line above the block goes on in the next one: fish would read the block's
+/// first variable as a part of it.
 pub fn put(text: Option<&str>, lines: &[String]) -> Result<String, EditFault> {
     let whole = text.unwrap_or_default();
     let (before, notes, after) = match find(whole)? {
@@ -95,6 +96,10 @@ pub fn put(text: Option<&str>, lines: &[String]) -> Result<String, EditFault> {
         None if whole.is_empty() || whole.ends_with('\n') => (whole, Vec::new(), ""),
         None => (whole, vec![NO_LINE_BREAK], ""),
     };
+    if goes_on(before) {
+        let last = before.trim_end_matches('\n').len().saturating_sub(1);
+        return Err(EditFault::at(whole, last, GOES_ON));
+    }
     let mut out = before.to_owned();
     if !before.is_empty() && !before.ends_with('\n') {
         out.push('\n');
@@ -107,6 +112,15 @@ pub fn put(text: Option<&str>, lines: &[String]) -> Result<String, EditFault> {
     }
     out.push_str(after);
     Ok(out)
+}
+
+const GOES_ON: &str = "this line ends with a backslash, so what is added below would be a part of its command: complete it or delete the backslash";
+
+/// Whether the last line is a command that ends with a backslash.
+fn goes_on(text: &str) -> bool {
+    let last = text.lines().next_back().unwrap_or_default();
+    let backslashes = last.len() - last.trim_end_matches('\\').len();
+    backslashes % 2 == 1 && !last.trim_start().starts_with('#')
 }
 
 /// The text without its block; none if nothing is left and there was no file.
@@ -329,6 +343,17 @@ mod tests {
             );
             assert_eq!(put(Some(&text), &[]), Err(fault.clone()));
             assert_eq!(remove(&text), Err(fault));
+        }
+    }
+
+    #[test]
+    fn a_command_that_goes_on_takes_nothing_in() {
+        for text in ["a\nb \\", "a\nb \\\n", "a\nb \\\\\\\n"] {
+            let fault = put(Some(text), &[]).expect_err("an open command");
+            assert_eq!(fault.place.map(|at| at.line), Some(2), "{text}");
+        }
+        for text in ["b \\\\", "# b \\", "b \\\n\n"] {
+            assert!(put(Some(text), &[]).is_ok(), "{text}");
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use toml_edit::{Document, InlineTable, Item, Key, Table, Value};
+use toml_edit::{Document, Item, Key, Table, Value};
 
 use super::EditFault;
 
@@ -71,18 +71,19 @@ pub fn set(text: &str, path: &[&str], literal: &str) -> Result<String, EditFault
     let Some((key, tables)) = path.split_last() else {
         return Ok(text.to_owned());
     };
+    let line = format!("{} = {literal}", Key::new(*key));
     let changed = match (find(&document, path), find(&document, tables)) {
-        (_, Some(Item::Value(Value::InlineTable(table)))) => {
-            return set(text, tables, &with_value(table, key, literal)?);
-        }
         (Some(Item::Value(value)), _) => {
             let span = value.span().unwrap_or_default();
             replace(text, span, literal)
         }
+        (None, Some(Item::Value(Value::InlineTable(table)))) => {
+            insert_inline(text, table.span().unwrap_or_default(), &line)
+        }
         (Some(item), _) => return Err(fault_at(text, item, path, "is a table, not a value")),
         (None, Some(Item::Table(table))) if !table.is_implicit() => {
             let at = insertion_place(text, tables, table);
-            insert_line(text, at, &format!("{} = {literal}", Key::new(*key)))
+            insert_line(text, at, &line)
         }
         (None, Some(Item::Table(_)) | None) => {
             let header: Vec<String> = tables.iter().map(|it| Key::new(*it).to_string()).collect();
@@ -115,14 +116,31 @@ pub fn remove(text: &str, path: &[&str]) -> Result<String, EditFault> {
     let Some((key, tables)) = path.split_last() else {
         return Ok(text.to_owned());
     };
-    match (find(&document, path), find(&document, tables)) {
-        (Some(_), Some(Item::Value(Value::InlineTable(table)))) => {
-            let mut table = table.clone();
-            table.remove(key);
-            set(text, tables, &inline(&table))
+    let Some(Item::Value(value)) = find(&document, path) else {
+        return Ok(text.to_owned());
+    };
+    let value = value.span().unwrap_or_default();
+    Ok(match find(&document, tables) {
+        Some(Item::Value(Value::InlineTable(table))) => {
+            let name = table.key(key).and_then(Key::span).unwrap_or_default();
+            remove_inline(text, name.start..value.end)
         }
-        (Some(Item::Value(value)), _) => Ok(without_lines(text, value.span().unwrap_or_default())),
-        _ => Ok(text.to_owned()),
+        _ => without_lines(text, value),
+    })
+}
+
+/// The text with the value that another has at a path, or with none if the other has none.
+///
+/// # Errors
+/// Those of [`set`], for both texts.
+pub fn restore(text: &str, path: &[&str], from: &str) -> Result<String, EditFault> {
+    let document = read(from)?;
+    match find(&document, path).and_then(Item::as_value) {
+        Some(value) => {
+            let literal = value.span().and_then(|span| from.get(span));
+            set(text, path, literal.unwrap_or_default())
+        }
+        None => remove(text, path),
     }
 }
 
@@ -186,17 +204,28 @@ fn fault(text: &str, at: usize, message: impl Into<String>) -> EditFault {
     EditFault::at(body, at.saturating_sub(text.len() - body.len()), message)
 }
 
-fn with_value(table: &InlineTable, key: &str, literal: &str) -> Result<String, EditFault> {
-    let value: Value = literal.parse().map_err(|_| EditFault::new("no value"))?;
-    let mut table = table.clone();
-    table.insert(key, value);
-    Ok(inline(&table))
+/// The text with one more value in an inline table.
+fn insert_inline(text: &str, table: Range<usize>, added: &str) -> String {
+    let inside = text.get(table.start..table.end.saturating_sub(1));
+    let inside = inside.unwrap_or_default().trim_end();
+    let gap = if inside.ends_with(['{', ',']) {
+        " "
+    } else {
+        ", "
+    };
+    replace(text, table, &format!("{inside}{gap}{added} }}"))
 }
 
-fn inline(table: &InlineTable) -> String {
-    let mut table = table.clone();
-    table.fmt();
-    Value::InlineTable(table).decorated("", "").to_string()
+/// The text without a value of an inline table, from its key on, and without its comma.
+fn remove_inline(text: &str, part: Range<usize>) -> String {
+    let before = text.get(..part.start).unwrap_or_default().trim_end();
+    if before.ends_with(',') {
+        return replace(text, before.len() - 1..part.end, "");
+    }
+    let after = text.get(part.end..).unwrap_or_default().trim_start();
+    let rest = after.strip_prefix(',').map(str::trim_start);
+    let end = rest.map_or(part.end, |rest| text.len() - rest.len());
+    replace(text, part.start..end, "")
 }
 
 /// Where a line can be added to a table that has a header, or to the root.

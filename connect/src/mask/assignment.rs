@@ -36,7 +36,8 @@ pub(super) fn value_at(line: &str, at: usize, quote: Option<char>) -> Option<Ran
     {
         return Some(at + 1..at + 1 + length);
     }
-    if right.starts_with('=') || left.ends_with(['=', '!', '<', '>']) {
+    // Comparisons, and paths of programming languages.
+    if right.starts_with(['=', ':']) || left.ends_with(['=', '!', '<', '>']) {
         return None;
     }
     if !assigns_secret(left, separator) {
@@ -190,8 +191,9 @@ fn is_reference(value: &str) -> bool {
     let Some(name) = value.strip_prefix('$') else {
         return false;
     };
-    // What follows `(` is a command, whose result is not here.
-    name.starts_with('(')
+    // The result of a command is not here; an unquoted word ends before its parenthesis.
+    name.is_empty()
+        || name.starts_with('(')
         || (name.starts_with('{') && name.ends_with('}') && !name.contains(':'))
         || is_upper(name)
 }

@@ -14,6 +14,8 @@ fn our_credentials_keep_four_characters() {
         (format!("--invite {CODE}"), "--invite ari_…MABC"),
         (format!(r"a: b\n{KEY}\nc"), r"a: b\nark_…MSUM\nc"),
         ("ark_short".to_owned(), "ark_…"),
+        (format!("//{KEY}"), "//ark_…MSUM"),
+        (format!("X{CODE}"), "Xari_…MABC"),
         ("ar-adm-AbCdEfGhIjKlMnOpQrStUvWxYz01".to_owned(), "ar-adm-…"),
     ] {
         assert_eq!(mask(&text), expected);
@@ -133,6 +135,7 @@ fn what_is_no_secret_stays() {
         r#"x-anyray-metadata: {\"user\":\"ada@example.com\"}"#,
         "if [ \"$TOKEN\" == \"x\" ]; then",
         "[ \"$TOKEN\" != x ] && Secret::new",
+        "the dark_mode_enabled one",
         "use sk-learn-and-other-long-words here",
         "risk-averse-1234567890123456",
         "# >>> anyray-connect >>>",
@@ -171,5 +174,61 @@ fn a_secret_is_hidden_whatever_it_looks_like() {
         ("Bearer sk-ant-a", "Bearer sk-ant-…"),
     ] {
         assert_eq!(mask_secret(secret), expected);
+    }
+}
+
+#[test]
+fn no_text_breaks_it_and_no_key_of_ours_gets_through() {
+    let parts = [
+        KEY,
+        CODE,
+        "TOKEN",
+        "=",
+        ":",
+        " ",
+        "\"",
+        "'",
+        "\\",
+        "\n",
+        "\r",
+        "ä",
+        "…",
+        "//",
+        "@",
+        "{",
+        "}",
+        "set -gx ",
+        "--",
+        "$",
+        "(",
+        "key",
+        "Bearer ",
+        "eyJ",
+        "sk-",
+        ",",
+        "#",
+        "1",
+        "-----BEGIN PRIVATE KEY-----",
+    ];
+    let mut random: u64 = 1;
+    for _ in 0..20_000 {
+        let mut text = String::new();
+        for _ in 0..12 {
+            // Knuth's linear congruential generator; its high bits are the random ones.
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let choice = usize::try_from(random >> 40).expect("24 bits") % parts.len();
+            text.push_str(parts[choice]);
+        }
+        let masked = mask(&text);
+        assert_eq!(
+            masked.matches('\n').count(),
+            text.matches('\n').count(),
+            "{text:?}"
+        );
+        for key in [KEY, CODE] {
+            assert!(!masked.contains(key), "{text:?} became {masked:?}");
+        }
     }
 }

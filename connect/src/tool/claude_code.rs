@@ -1,7 +1,8 @@
 //! Claude Code: variables in the `env` of its settings, which it puts over those of its shell.
 //!
-//! Sources: the documents "Claude Code settings" and "LLM gateway configuration", and what version
-//! 2.1.197 was measured to do.
+//! What it does with them was measured with version 2.1.330. It sends `ANTHROPIC_AUTH_TOKEN` and
+//! `ANTHROPIC_API_KEY` side by side if both are set, prefers either to a seat, and takes neither if
+//! it is empty. A file that is not JSON to the letter it ignores as a whole, without a word.
 
 use std::path::{Path, PathBuf};
 
@@ -26,25 +27,35 @@ const TOKEN: &[&str] = &[ENV, "ANTHROPIC_AUTH_TOKEN"];
 const API_KEY: &[&str] = &[ENV, "ANTHROPIC_API_KEY"];
 const HEADERS: &[&str] = &[ENV, "ANTHROPIC_CUSTOM_HEADERS"];
 
+/// Keeps it from calling Anthropic itself beside a seat, for it would send our headers there, too.
+const QUIET: &[&str] = &[ENV, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC"];
+
 const AUTH_MODE: &str = "x-anyray-auth-mode";
 const KEY_HEADER: &str = "x-anyray-api-key";
 
-/// Variables by which it calls another service than `ANTHROPIC_BASE_URL`.
+/// Variables by which it calls another service than that of `ANTHROPIC_BASE_URL`.
 const OTHER_SERVICES: &[&str] = &[
     "CLAUDE_CODE_USE_BEDROCK",
     "CLAUDE_CODE_USE_VERTEX",
     "CLAUDE_CODE_USE_FOUNDRY",
 ];
 
+/// A variable and what it is set to.
+type Fixed = (&'static [&'static str], &'static str);
+
+/// So that no key of elsewhere is used.
+const NO_TOKEN: Fixed = (TOKEN, "");
+const NO_API_KEY: Fixed = (API_KEY, "");
+const NO_CALLS_HOME: Fixed = (QUIET, "1");
+
 struct ClaudeCode;
 
 /// What of a file is ours, and all that it takes to write it again.
-#[derive(Default)]
+#[derive(Default, PartialEq, Eq)]
 struct Ours {
     base_url: Option<String>,
     token: Option<String>,
-    /// Variables that are set to nothing, so that none of elsewhere is used.
-    blank: Vec<&'static [&'static str]>,
+    fixed: Vec<Fixed>,
     header_lines: Vec<String>,
 }
 
@@ -59,11 +70,15 @@ impl Settings for ClaudeCode {
     }
 
     fn apply(&self, setup: &Setup, _: &Path, base: Option<&str>) -> Result<String, EditFault> {
+        check(base.unwrap_or_default())?;
         Ours::of(setup).put(base)
     }
 
     fn remove(&self, current: &str, undo: &Undo<'_>) -> Result<Option<String>, EditFault> {
         let ours = Ours::find(current, undo.gateway)?;
+        if ours == Ours::default() {
+            return Ok(Some(current.to_owned()));
+        }
         // Nothing else has changed since: it is what it was, byte for byte.
         if ours.put(undo.original).as_deref() == Ok(current) {
             return Ok(undo.original.map(str::to_owned));
@@ -72,16 +87,16 @@ impl Settings for ClaudeCode {
     }
 
     fn pointing(&self, text: &str) -> Result<Pointing, EditFault> {
-        let find = |path| json::find_string(text, path);
+        check(text)?;
+        let find = |path| Ok(find_text(text, path)?.filter(|value| !value.is_empty()));
         let headers = find(HEADERS)?.unwrap_or_default();
         let is_subscription = header_lines::find(&headers, AUTH_MODE) == Some("passthrough");
-        let set = |value: &String| !value.is_empty();
         let credential = match is_subscription {
             true => header_lines::find(&headers, KEY_HEADER).map(str::to_owned),
-            false => find(TOKEN)?.filter(set).or(find(API_KEY)?.filter(set)),
+            false => find(TOKEN)?.or(find(API_KEY)?),
         };
         Ok(Pointing {
-            base_url: find(BASE_URL)?.filter(set),
+            base_url: find(BASE_URL)?,
             credential,
             is_subscription,
         })
@@ -89,21 +104,14 @@ impl Settings for ClaudeCode {
 
     fn advice(&self, setup: &Setup, environment: &Environment, base: Option<&str>) -> Vec<String> {
         let base = base.unwrap_or_default();
-        let mut advice = Vec::new();
-        let has = |path: &[&str]| matches!(json::find_literal(base, path), Ok(Some(_)));
-        for variable in OTHER_SERVICES {
-            if has(&[ENV, variable]) || environment.variable(variable).is_some() {
-                advice.push(format!(
-                    "{variable} is set: Claude Code calls that service and not the gateway; unset it"
-                ));
-            }
+        let mut advice = of_other_services(environment, base);
+        advice.extend(of_sign_in(setup, base));
+        let headers = environment.variable("ANTHROPIC_CUSTOM_HEADERS");
+        let lost = headers.is_some_and(|lines| !header_lines::foreign(lines).trim().is_empty());
+        if lost && !setup.headers(None).is_empty() {
+            advice.push("ANTHROPIC_CUSTOM_HEADERS is set in your environment, and the settings win: add its lines there.".to_owned());
         }
-        if setup.billing == Billing::Subscription && has(&["apiKeyHelper"]) {
-            advice.push(
-                "apiKeyHelper in its settings is used instead of your seat; remove it".to_owned(),
-            );
-        }
-        advice.push("start Claude Code anew where it is running".to_owned());
+        advice.push("Start Claude Code anew where it is running.".to_owned());
         advice
     }
 }
@@ -112,14 +120,20 @@ impl Ours {
     fn of(setup: &Setup) -> Self {
         let headers = setup.headers(None).into_iter();
         let headers = headers.map(|(name, value)| header_lines::line(name, &value));
-        let (token, blank) = match setup.billing {
-            Billing::Organisation => (Some(setup.credential.as_str().to_owned()), vec![API_KEY]),
-            Billing::Subscription => (None, vec![TOKEN, API_KEY]),
+        let (token, mut fixed) = match setup.billing {
+            Billing::Organisation => {
+                let token = setup.credential.as_str().to_owned();
+                (Some(token), vec![NO_API_KEY])
+            }
+            Billing::Subscription => (None, vec![NO_TOKEN, NO_API_KEY]),
         };
+        if sends_key_beside_seat(setup) {
+            fixed.push(NO_CALLS_HOME);
+        }
         Self {
             base_url: Some(setup.gateway.as_str().to_owned()),
             token,
-            blank,
+            fixed,
             header_lines: headers.collect(),
         }
     }
@@ -129,25 +143,26 @@ impl Ours {
     fn find(text: &str, gateway: Option<&str>) -> Result<Self, EditFault> {
         let headers = json::find_string(text, HEADERS)?.unwrap_or_default();
         let header_lines = header_lines::ours(&headers);
-        let token = json::find_string(text, TOKEN)?;
-        let mut blank = Vec::new();
-        if token.as_deref() == Some("") {
-            blank.push(TOKEN);
-        }
-        if json::find_string(text, API_KEY)?.as_deref() == Some("") {
-            blank.push(API_KEY);
-        }
-        let token = token.filter(|token| is_ours(token));
+        let token = find_text(text, TOKEN)?.filter(|token| is_ours(token));
         let has_sign = token.is_some() || !header_lines.is_empty();
-        let base_url = json::find_string(text, BASE_URL)?;
-        let base_url = base_url.filter(|url| gateway.map_or(has_sign, |gateway| url == gateway));
-        if !has_sign {
-            blank.clear();
+        let has_key_header = header_lines::find(&headers, KEY_HEADER).is_some();
+        let mut fixed = Vec::new();
+        for (one, is_written) in [
+            (NO_TOKEN, has_sign),
+            (NO_API_KEY, has_sign),
+            (NO_CALLS_HOME, has_key_header),
+        ] {
+            let (path, value) = one;
+            if is_written && find_text(text, path)?.as_deref() == Some(value) {
+                fixed.push(one);
+            }
         }
+        let base_url = find_text(text, BASE_URL)?;
+        let base_url = base_url.filter(|url| gateway.map_or(has_sign, |gateway| url == gateway));
         Ok(Self {
             base_url,
             token,
-            blank,
+            fixed,
             header_lines,
         })
     }
@@ -161,8 +176,8 @@ impl Ours {
         if let Some(token) = &self.token {
             text = json::set_string(&text, TOKEN, token)?;
         }
-        for variable in &self.blank {
-            text = json::set_string(&text, variable, "")?;
+        for (path, value) in &self.fixed {
+            text = json::set_string(&text, path, value)?;
         }
         if self.header_lines.is_empty() {
             return Ok(text);
@@ -176,7 +191,7 @@ impl Ours {
     fn take_back(&self, text: &str, original: Option<&str>) -> Result<Option<String>, EditFault> {
         let before = original.unwrap_or_default();
         let mut text = text.to_owned();
-        let mut paths = self.blank.clone();
+        let mut paths: Vec<_> = self.fixed.iter().map(|(path, _)| *path).collect();
         paths.extend(self.base_url.as_ref().map(|_| BASE_URL));
         paths.extend(self.token.as_ref().map(|_| TOKEN));
         for path in paths {
@@ -205,6 +220,66 @@ fn take_back_headers(text: &str, before: &str) -> Result<String, EditFault> {
         lines if lines.is_empty() => json::remove(text, HEADERS),
         lines => json::set_string(text, HEADERS, &lines),
     }
+}
+
+/// A fault of what makes Claude Code ignore a file.
+fn check(text: &str) -> Result<(), EditFault> {
+    json::check(text)?;
+    json::check_strict(text).map_err(|fault| EditFault {
+        message: format!(
+            "{}, for which Claude Code ignores the whole file: take it out",
+            fault.message
+        ),
+        ..fault
+    })
+}
+
+/// A string; Claude Code takes other values, too, but none of ours is one.
+fn find_text(text: &str, path: &[&str]) -> Result<Option<String>, EditFault> {
+    let literal = json::find_literal(text, path)?;
+    Ok(literal.and_then(|literal| serde_json::from_str(literal).ok()))
+}
+
+/// Whether our key is in a header that goes wherever Claude Code calls.
+fn sends_key_beside_seat(setup: &Setup) -> bool {
+    setup.billing == Billing::Subscription && setup.credential.key().is_some()
+}
+
+/// Of variables by which Claude Code leaves the gateway alone. Those of the settings win.
+fn of_other_services(environment: &Environment, base: &str) -> Vec<String> {
+    let is_set = |variable: &&&str| {
+        let here = json::find_literal(base, &[ENV, variable]).ok().flatten();
+        let value = here.or(environment.variable(variable)).unwrap_or_default();
+        !["", "0", "false"].contains(&value.trim_matches('"'))
+    };
+    let set = OTHER_SERVICES.iter().filter(is_set);
+    set.map(|variable| {
+        format!("{variable} is set, and Claude Code calls that service instead of the gateway: unset it, or set it to \"0\" in the env of the settings.")
+    })
+    .collect()
+}
+
+/// Of settings by which Claude Code signs in otherwise.
+fn of_sign_in(setup: &Setup, base: &str) -> Vec<String> {
+    let find = |key| find_text(base, &[key]).ok().flatten();
+    let has_helper = find("apiKeyHelper").is_some();
+    let is_seat = setup.billing == Billing::Subscription;
+    let login = find("forceLoginMethod").filter(|method| is_seat && method != "claudeai");
+    let mut advice = Vec::new();
+    if has_helper && is_seat {
+        advice.push(
+            "apiKeyHelper in the settings is used instead of your seat: delete it.".to_owned(),
+        );
+    } else if has_helper {
+        advice.push("apiKeyHelper in the settings still runs: delete it if it prints another client key of the gateway.".to_owned());
+    }
+    if login.is_some() {
+        advice.push("forceLoginMethod in the settings keeps you from signing in with a seat: set it to \"claudeai\".".to_owned());
+    }
+    if sends_key_beside_seat(setup) {
+        advice.push("Claude Code does not update itself in this mode, since it would show your key to Anthropic: update it by hand.".to_owned());
+    }
+    advice
 }
 
 fn folder(environment: &Environment) -> PathBuf {

@@ -1,7 +1,8 @@
 //! The environment of a shell, for SDKs, scripts and tools that read the usual variables.
 //!
-//! Both SDKs read their `…_API_KEY`; Anthropic's reads `ANTHROPIC_AUTH_TOKEN`, too, but frameworks
-//! on top of it do not. The gateway takes a key in either header.
+//! All Anthropic clients read `ANTHROPIC_API_KEY`; `LangChain`'s and Vercel's do not read
+//! `ANTHROPIC_AUTH_TOKEN` (measured). The gateway takes a key in either header. Claude Code's seat
+//! would lose against that variable, so the settings that this program writes for it blank it.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use crate::{
         shell_block::{self, Assignment, Dialect},
     },
     environment::{Environment, System},
-    setup::{Setup, is_ours},
+    setup::{Billing, Setup, is_ours},
 };
 
 /// The environment of a shell.
@@ -27,6 +28,8 @@ const OPENAI_BASE_URL: &str = "OPENAI_BASE_URL";
 const OPENAI_API_KEY: &str = "OPENAI_API_KEY";
 const ANTHROPIC_BASE_URL: &str = "ANTHROPIC_BASE_URL";
 const ANTHROPIC_API_KEY: &str = "ANTHROPIC_API_KEY";
+
+const SEAT: &str = "Programs that read these variables are not paid by your seat. Claude Code is, but only while it is set up by this program, too: ANTHROPIC_API_KEY would win otherwise.";
 
 struct ShellEnv;
 
@@ -103,6 +106,9 @@ impl Settings for ShellEnv {
             }
         }
         advice.extend(of_elsewhere(&elsewhere, &shown));
+        if setup.billing == Billing::Subscription {
+            advice.push(SEAT.to_owned());
+        }
         advice
     }
 }

@@ -24,7 +24,7 @@ fn is_present(environment: &Environment) -> bool {
 fn steps(_: &Setup) -> Vec<String> {
     [
         "Its own models (Cascade, Devin) cannot be pointed at a gateway: there is no setting for an address.",
-        "Do not enter the gateway's key under its API keys (BYOK): what is entered there goes to Anthropic.",
+        "Do not enter the gateway's key under its API keys (BYOK): those go to their provider, not to the gateway.",
         "Claude Code and Codex in its terminal do use the gateway: `anyray-connect --tools claude-code,codex`, then `claude`, or `codex --profile anyray`.",
         "Claude Code as one of its agents (User Settings > Agents) reads the same settings.",
         "Programs in its terminal find the gateway by `anyray-connect --tools shell-env`.",

@@ -51,6 +51,7 @@ enum Kind {
     Comma,
     LineComment,
     BlockComment,
+    Closing,
     Other,
 }
 
@@ -106,6 +107,7 @@ impl<'t> Source<'t> {
                 Token::Comma => Kind::Comma,
                 Token::CommentLine(_) => Kind::LineComment,
                 Token::CommentBlock(_) => Kind::BlockComment,
+                Token::CloseBrace | Token::CloseBracket => Kind::Closing,
                 _ => Kind::Other,
             },
             range: token.range.start..token.range.end,
@@ -116,6 +118,20 @@ impl<'t> Source<'t> {
             root,
             marks: marks.collect(),
         })
+    }
+
+    /// A fault at the first comment, or comma that nothing follows.
+    pub(super) fn check_strict(&self) -> Result<(), EditFault> {
+        let mut marks = self.marks.iter().peekable();
+        while let Some(mark) = marks.next() {
+            let what = match (mark.kind, marks.peek().map(|next| next.kind)) {
+                (Kind::LineComment | Kind::BlockComment, _) => "a comment",
+                (Kind::Comma, Some(Kind::Closing)) => "a comma that nothing follows",
+                _ => continue,
+            };
+            return Err(EditFault::at(self.body, mark.range.start, what));
+        }
+        Ok(())
     }
 
     /// All but the byte order mark.
@@ -231,7 +247,7 @@ impl<'t> Source<'t> {
     /// The comma that follows, if nothing but comments is before it.
     pub(super) fn comma_after(&self, at: usize) -> Option<Range<usize>> {
         let mut marks = self.marks.iter().skip_while(|mark| mark.range.start < at);
-        let next = marks.find(|mark| matches!(mark.kind, Kind::Comma | Kind::Other))?;
+        let next = marks.find(|mark| !mark.is_comment())?;
         (next.kind == Kind::Comma).then(|| next.range.clone())
     }
 

@@ -168,3 +168,108 @@ fn a_fault_says_where_and_nothing_of_the_values() {
         assert!(change.is_err() || expected.ends_with("no string"), "{text}");
     }
 }
+
+#[test]
+fn what_json_has_not_is_found() {
+    for (text, expected) in [
+        ("", None),
+        ("\u{feff}{\"a\": [1, {}]}\n", None),
+        ("{\n  // secret\n}", Some("line 2, column 3: a comment")),
+        ("{}\n/* */", Some("line 2, column 1: a comment")),
+        (
+            "{\"ä\": 1,\n}",
+            Some("line 1, column 8: a comma that nothing follows"),
+        ),
+        (
+            "{\"a\": [1, ]}",
+            Some("line 1, column 9: a comma that nothing follows"),
+        ),
+        ("{\"a\": \"\t\"}", Some("line 1, column 7: that is no JSON")),
+    ] {
+        let fault = check_strict(text).err().map(|fault| fault.to_string());
+        assert_eq!(fault.as_deref(), expected, "{text}");
+    }
+}
+
+/// Numbers that are the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (self.0 >> 33) % limit
+    }
+
+    fn one_of<'a>(&mut self, all: &[&'a str]) -> &'a str {
+        let index = self.below(all.len() as u64);
+        all[usize::try_from(index).expect("small")]
+    }
+
+    fn gap(&mut self) -> &'static str {
+        self.one_of(&[
+            "", "", "", " ", "\n", "\n  ", "\r\n\t", "/*c*/", " //c\n", "\n//c\n ",
+        ])
+    }
+
+    fn value(&mut self, depth: usize) -> String {
+        match self.below(3) {
+            0 if depth > 0 => self.object(&["A", "B", "ü"], depth - 1),
+            1 => "[1,\n\"]}\"]".to_owned(),
+            _ => "\"// 1\"".to_owned(),
+        }
+    }
+
+    fn object(&mut self, keys: &[&str], depth: usize) -> String {
+        let mut text = format!("{{{}", self.gap());
+        let mut is_first = true;
+        for key in keys {
+            if self.below(2) == 0 {
+                continue;
+            }
+            if !is_first {
+                text += &format!(",{}", self.gap());
+            }
+            is_first = false;
+            let value = match *key {
+                "env" => self.object(&["B", "A", "C"], 0),
+                _ => self.value(depth),
+            };
+            text += &format!("{key:?}{}:{}{value}{}", self.gap(), self.gap(), self.gap());
+        }
+        if !is_first && self.below(4) == 0 {
+            text += &format!(",{}", self.gap());
+        }
+        text + "}"
+    }
+}
+
+#[test]
+fn whatever_the_layout_the_rest_stays() {
+    let mut random = Random(1);
+    for _ in 0..20_000 {
+        let keys = ["a", "env", "b", "c"];
+        let before = random.gap().to_owned() + &random.object(&keys, 2) + random.gap();
+        let set = set(&before);
+        assert_eq!(
+            find_string(&set, PATH),
+            Ok(Some("1".to_owned())),
+            "{before}"
+        );
+        let removed = remove(&set, PATH).expect(&set);
+        assert_eq!(find_literal(&removed, PATH), Ok(None), "{set}");
+        // Comments between its key and its value leave with a property.
+        let was_there = find_literal(&before, PATH) != Ok(None);
+        for (after, loses_comments) in [(set, false), (removed, was_there)] {
+            for path in [&["a"][..], &["b"], &["c"], &["env", "B"], &["env", "C"]] {
+                let literal = find_literal(&before, path);
+                assert_eq!(find_literal(&after, path), literal, "{before}");
+            }
+            let comments = |text: &str| text.matches("/c").count() + text.matches("*c").count();
+            let is_kept = comments(&after) == comments(&before);
+            assert!(loses_comments || is_kept, "{before}\n{after}");
+        }
+    }
+}

@@ -54,17 +54,24 @@ fn a_missing_table_is_added_at_the_end() {
 
 #[test]
 fn an_inline_table_is_added_to() {
-    let text = "h = { a = \"b\" } # h\n";
-    let set = set(text, &["h", "x-y"], "'1'").expect("set");
-    assert_eq!(set, "h = { a = \"b\", x-y = '1' } # h\n");
-    assert_eq!(find_string(&set, &["h", "x-y"]), Ok(Some("1".to_owned())));
-    assert_eq!(
-        find_keys(&set, &["h"]),
-        Ok(vec!["a".to_owned(), "x-y".to_owned()])
+    check_set(
+        "h = { \"a\" = 'b' } # h\n",
+        &["h", "k"],
+        "h = { \"a\" = 'b', k = 1 } # h\n",
     );
-    assert_eq!(remove(&set, &["h", "x-y"]).as_deref(), Ok(text));
-    let empty = remove_if_empty("h = {}\nb = 1\n", &["h"]);
-    assert_eq!(empty.as_deref(), Ok("b = 1\n"));
+    check_set("[t]\nh = {  }\n", &["t", "h", "k"], "[t]\nh = { k = 1 }\n");
+    let text = "h = { k = '1', a = 2 }\nb = 3\n";
+    assert_eq!(find_string(text, &["h", "k"]), Ok(Some("1".to_owned())));
+    assert_eq!(
+        find_keys(text, &["h"]),
+        Ok(vec!["k".to_owned(), "a".to_owned()])
+    );
+    let set = set(text, &["h", "k"], "4");
+    assert_eq!(set.as_deref(), Ok("h = { k = 4, a = 2 }\nb = 3\n"));
+    let removed = remove(text, &["h", "k"]);
+    assert_eq!(removed.as_deref(), Ok("h = { a = 2 }\nb = 3\n"));
+    let removed = remove_if_empty("h = { }\nb = 1\n", &["h"]);
+    assert_eq!(removed.as_deref(), Ok("b = 1\n"));
 }
 
 #[test]

@@ -5,10 +5,7 @@ use std::{collections::BTreeMap, fs};
 use anyray_wire::anyray::secret::Secret;
 
 use super::*;
-use crate::{
-    gateway_url::GatewayUrl,
-    setup::{Billing, Credential},
-};
+use crate::{gateway_url::GatewayUrl, setup::Credential};
 
 fn environment(system: System, home: &Path, variables: &[(&str, &str)]) -> Environment {
     let variables = variables.iter();
@@ -164,6 +161,14 @@ fn people_are_told_of_variables_from_elsewhere() {
     );
     let expected = "OPENAI_API_KEY has another value in this terminal. If that is so in a new one, too, something sets it after ~/.bashrc: take it out there.";
     assert_eq!(told[1..], [expected]);
+}
+
+#[test]
+fn people_are_told_what_a_seat_does_not_pay_for() {
+    let billing = Billing::Subscription;
+    let setup = Setup { billing, ..setup() };
+    let told = ShellEnv.advice(&setup, &linux(&[("SHELL", "/bin/bash")]), None);
+    assert_eq!(told[1..], [SEAT]);
 }
 
 #[test]
