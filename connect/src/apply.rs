@@ -2,7 +2,7 @@
 //! reverted: what is about to be written is remembered before it is written.
 
 use crate::{
-    file::{self, FileFault, Reserved},
+    file::{self, FileFault, PLAIN_MODE, Reserved},
     plan::Change,
     state::{FileRecord, State, Store, digest},
 };
@@ -97,15 +97,18 @@ pub fn revert(changes: &[Change], store: &Store, state: &mut State) -> Result<()
 }
 
 fn remember(change: &Change, gateway: &str, state: &mut State) {
-    let folders = file::missing_folders(&change.path);
     let record = state.files.entry(change.path.clone());
     let record = record.or_insert_with(|| FileRecord {
         tool: change.tool.to_owned(),
         gateway: gateway.to_owned(),
         original: None,
         written: Vec::new(),
-        folders,
+        mode: PLAIN_MODE,
+        folders: Vec::new(),
     });
+    let missing = file::missing_folders(&change.path);
+    record.folders.retain(|folder| !missing.contains(folder));
+    record.folders.extend(missing);
     gateway.clone_into(&mut record.gateway);
     record.original = change.base.clone().map(Into::into);
     record.written.retain(|it| {
@@ -114,9 +117,10 @@ fn remember(change: &Change, gateway: &str, state: &mut State) {
             .as_ref()
             .is_some_and(|before| *it == digest(&before.text))
     });
-    record
-        .written
-        .extend(change.after.as_ref().map(|after| digest(&after.text)));
+    if let Some(after) = &change.after {
+        record.written.push(digest(&after.text));
+        record.mode = after.mode;
+    }
 }
 
 fn write(change: &Change) -> Result<(), FileFault> {

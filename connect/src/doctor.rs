@@ -133,7 +133,7 @@ fn let_in(name: &str, answer: &VerifyResponse, status: &Status) -> Check {
     let mut tools = status.tools.iter();
     let wants_seats = tools.any(|tool| tool.state == ToolState::Subscription);
     if wants_seats && !answer.subscription_passthrough {
-        let message = "the gateway does not let seats pass: ask for auth.subscriptionPassthrough, or run anyray-connect again without --subscription";
+        let message = "the gateway does not let seats pass: ask for auth.subscriptionPassthrough, or run `anyray-connect` again without --subscription";
         return Check::new(name, Outcome::Failed, message);
     }
     let Some(key) = &answer.key else {
@@ -161,17 +161,17 @@ fn check_tool(status: &status::ToolStatus) -> Check {
         ToolState::SetUp | ToolState::Subscription => (Outcome::Ok, told.to_owned()),
         ToolState::ByHand if status.is_present => (
             Outcome::Note,
-            format!("{told}: anyray-connect --tools {} says how", status.tool),
+            format!("{told}: `anyray-connect --tools {}` says how", status.tool),
         ),
         ToolState::NotSetUp if status.is_present => (
             Outcome::Note,
-            format!("{told}: run anyray-connect --tools {}", status.tool),
+            format!("{told}: run `anyray-connect --tools {}`", status.tool),
         ),
         ToolState::ByHand | ToolState::NotSetUp => (Outcome::Ok, "not on this machine".to_owned()),
         ToolState::Elsewhere => (
             Outcome::Failed,
             format!(
-                "it calls {}: run anyray-connect --tools {} to point it to the gateway",
+                "it calls {}: run `anyray-connect --tools {}` to point it to the gateway",
                 status.base_url.as_deref().unwrap_or_default(),
                 status.tool
             ),

@@ -90,10 +90,9 @@ pub enum Failure {
         reason: String,
     },
     /// A file could not be written after others, or after the key had come.
-    #[error("{fault}; {kept}")]
+    #[error("{}; {kept}", with_causes(.fault))]
     Unfinished {
         /// What went wrong.
-        #[source]
         fault: FileFault,
         /// What is safe, and what to do.
         kept: String,

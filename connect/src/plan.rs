@@ -61,7 +61,15 @@ pub fn set_up(targets: &[Target], setup: &Setup) -> Result<Vec<Change>, Failure>
         .map(|target| {
             target.change(|base| {
                 let text = base.as_ref().map(|base| base.text.as_str());
-                let text = target.settings.apply(setup, &target.path, text)?;
+                let text = match &target.found {
+                    Some(found) => {
+                        let current = &found.text;
+                        target
+                            .settings
+                            .reapply(setup, &target.path, current, text)?
+                    }
+                    None => target.settings.apply(setup, &target.path, text)?,
+                };
                 let mode = mode_of_change(setup, base.as_ref());
                 Ok(Some(Contents { text, mode }))
             })
@@ -124,9 +132,9 @@ impl Target {
             gateway: self.record.as_ref().map(|record| record.gateway.as_str()),
         };
         let text = self.settings.remove(&found.text, &undo)?;
-        // The mode that was taken from others comes back with the rest.
-        let mode = original.map(|original| original.mode);
-        let mode = mode.filter(|mode| mode & !OTHERS == found.mode);
+        // Unless its user has changed the mode, too.
+        let is_ours = self.record.as_ref().is_some_and(|it| it.mode == found.mode);
+        let mode = original.filter(|_| is_ours).map(|original| original.mode);
         let mode = mode.unwrap_or(found.mode);
         Ok(text.map(|text| Contents { text, mode }))
     }

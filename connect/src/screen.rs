@@ -20,6 +20,9 @@ const REMOVED: Style = AnsiColor::Red.on_default();
 const FAINT: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
 
+/// A space at which no line is broken.
+const NO_BREAK: &str = "\u{a0}";
+
 /// Standard output, in colour where it is a terminal that has them.
 ///
 /// Colours follow `NO_COLOR`, `CLICOLOR` and `TERM`.
@@ -33,9 +36,11 @@ impl Screen {
     /// The screen of this process.
     pub fn of_process() -> Self {
         let (narrowest, widest) = WIDTHS;
+        let is_terminal = io::stdout().is_terminal();
+        let width = textwrap::termwidth().clamp(narrowest, widest);
         Self {
             out: anstream::AutoStream::auto(io::stdout()),
-            width: textwrap::termwidth().clamp(narrowest, widest),
+            width: if is_terminal { width } else { usize::MAX },
         }
     }
 
@@ -57,6 +62,8 @@ impl Screen {
 
     /// A text, broken at words to the width of the window; further lines are indented by `indent`.
     ///
+    /// What stands in backticks is not broken, because people copy it.
+    ///
     /// # Errors
     /// [`Failure::Terminal`].
     pub fn text(&mut self, text: &str, indent: &str) -> Result<(), Failure> {
@@ -65,8 +72,8 @@ impl Screen {
             // Addresses, paths and commands are to be copied whole.
             .word_splitter(textwrap::WordSplitter::NoHyphenation)
             .break_words(false);
-        for line in textwrap::wrap(text, options) {
-            self.line(&line)?;
+        for line in textwrap::wrap(&join_quoted(text), options) {
+            self.line(&line.replace(NO_BREAK, " "))?;
         }
         Ok(())
     }
@@ -136,5 +143,28 @@ impl Screen {
             "y" | "yes" => Ok(()),
             _ => Err(Failure::Declined),
         }
+    }
+}
+
+/// The text with spaces in backticks that cannot be broken at.
+fn join_quoted(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    let joined: Vec<_> = parts
+        .map(|(index, part)| match index % 2 {
+            0 => part.to_owned(),
+            _ => part.replace(' ', NO_BREAK),
+        })
+        .collect();
+    joined.join("`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_quoted_is_not_broken() {
+        let joined = join_quoted("run `a --b c` or `d e`, or not");
+        assert_eq!(joined, "run `a\u{a0}--b\u{a0}c` or `d\u{a0}e`, or not");
     }
 }

@@ -119,7 +119,7 @@ impl<'a> Run<'a> {
             screen.text(&format!("Set up: {}.", set_up.join(", ")), "  ")?;
         }
         self.advise(screen)?;
-        screen.line("To undo all of it: anyray-connect --revert")
+        screen.line("To undo all of it: `anyray-connect --revert`")
     }
 
     /// Exchanges the invite for a key, keeps it, and plans again with it.

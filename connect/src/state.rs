@@ -69,6 +69,8 @@ pub struct FileRecord {
     pub original: Option<Original>,
     /// Digests of what was written, or was about to be when a run was interrupted.
     pub written: Vec<String>,
+    /// Permission bits that were written, as a number in JSON.
+    pub mode: u32,
     /// Folders that were made for it, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub folders: Vec<PathBuf>,

@@ -60,6 +60,21 @@ pub trait Settings: Sync {
     /// [`EditFault`] if the base is not what the tool would accept.
     fn apply(&self, setup: &Setup, file: &Path, base: Option<&str>) -> Result<String, EditFault>;
 
+    /// The file with another setup in it than it has, or with the same. `base` is the file without
+    /// ours; whoever keeps ours where its user has moved it begins with `current`.
+    ///
+    /// # Errors
+    /// As for [`Settings::apply`].
+    fn reapply(
+        &self,
+        setup: &Setup,
+        file: &Path,
+        _current: &str,
+        base: Option<&str>,
+    ) -> Result<String, EditFault> {
+        self.apply(setup, file, base)
+    }
+
     /// The file without anything of ours, as far as that is still there: what was replaced comes
     /// back, what its user has changed since stays. None if nothing is left and there was no file.
     ///

@@ -21,6 +21,7 @@ mod teardown;
 use std::{
     collections::BTreeMap,
     ffi::OsString,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -164,6 +165,15 @@ impl Cluster {
     /// The cluster is not ours.
     pub fn audit_log(&self) -> Result<PathBuf> {
         Ok(self.own()?.state.path("logs/audit.log"))
+    }
+
+    /// Where etcd takes requests from whoever is in the node's network.
+    ///
+    /// # Errors
+    ///
+    /// The cluster is not ours.
+    pub fn etcd_address(&self) -> Result<SocketAddr> {
+        self.own().map(|_| network::ETCD)
     }
 
     /// Copies the logs of the components and pods to where they stay, and says where; none for a

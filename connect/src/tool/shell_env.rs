@@ -59,6 +59,22 @@ impl Settings for ShellEnv {
         shell_block::remove(current)
     }
 
+    /// The block stays where its user has moved it.
+    fn reapply(
+        &self,
+        setup: &Setup,
+        file: &Path,
+        current: &str,
+        base: Option<&str>,
+    ) -> Result<String, EditFault> {
+        let from = if shell_block::find(current)?.is_some() {
+            Some(current)
+        } else {
+            base
+        };
+        self.apply(setup, file, from)
+    }
+
     fn pointing(&self, text: &str) -> Result<Pointing, EditFault> {
         let Some(block) = shell_block::find(text)? else {
             return Ok(Pointing::default());

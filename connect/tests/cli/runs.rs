@@ -118,6 +118,26 @@ fn what_its_user_changes_between_two_runs_outlives_both() {
 }
 
 #[test]
+fn a_block_stays_where_its_user_has_moved_it() {
+    let home = Home::lived_in();
+    home.set_up().succeeded();
+    let profile = home.read(".bashrc");
+    let block = profile.find("# >>>").expect("a block");
+    let (own, block) = profile.split_at(block);
+    let moved = format!("{block}{own}alias ll='ls -l'\n");
+    home.write(".bashrc", &moved);
+    home.set_mode(".bashrc", 0o600);
+    home.set_up()
+        .succeeded()
+        .says("Everything is set up already.");
+    assert_eq!(home.read(".bashrc"), moved);
+    let other = ["--gateway", "https://other.example.com", "--yes"];
+    home.run(&other).succeeded();
+    assert_eq!(home.read(".bashrc"), moved.replace(GATEWAY, other[1]));
+    assert_eq!(home.mode(".bashrc"), 0o600, "as its user has set it");
+}
+
+#[test]
 fn a_revert_without_what_was_remembered_goes_by_the_files() {
     let home = Home::lived_in();
     home.set_up().succeeded();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     certificates::NODE_NAME,
-    network::{API_SERVER, DNS_SERVICE, NODE, POD_RANGE, SEAT_HOSTS, SERVICE_RANGE},
+    network::{API_SERVER, DNS_SERVICE, ETCD, NODE, POD_RANGE, SEAT_HOSTS, SERVICE_RANGE},
     process::Process,
     state::State,
 };
@@ -110,7 +110,7 @@ fn api_server(state: &State) -> Vec<String> {
         format!("--audit-policy-file={}", state.text("audit-policy")),
         format!("--audit-log-path={}", state.text("logs/audit.log")),
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local".to_owned(),
-        "--etcd-servers=http://127.0.0.1:2379".to_owned(),
+        format!("--etcd-servers=http://{ETCD}"),
         "--endpoint-reconciler-type=master-count".to_owned(),
         "--authorization-mode=Node,RBAC".to_owned(),
         "--enable-admission-plugins=NodeRestriction".to_owned(),

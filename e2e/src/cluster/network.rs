@@ -36,6 +36,9 @@ pub(crate) const POD_RANGE: &str = "10.244.0.0/16";
 /// The API server on the node.
 pub(crate) const API_SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(NODE, 6443));
 
+/// etcd, where it listens without being told.
+pub(crate) const ETCD: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 2379));
+
 /// The file that stands for a network namespace.
 pub(crate) fn path(namespace: &str) -> PathBuf {
     Path::new("/run/netns").join(namespace)

@@ -6,10 +6,16 @@ mod changes;
 mod developer;
 #[path = "access/life.rs"]
 mod life;
+#[path = "access/lost_answers.rs"]
+mod lost_answers;
 #[path = "access/redemption.rs"]
 mod redemption;
+#[path = "access/relay.rs"]
+mod relay;
 #[path = "access/rights.rs"]
 mod rights;
+#[path = "access/stored.rs"]
+mod stored;
 
 use std::time::Duration;
 
@@ -35,6 +41,8 @@ pub(crate) fn trials() -> Vec<Entry> {
         redemption::trials(),
         changes::trials(),
         rights::trials(),
+        lost_answers::trials(),
+        stored::trials(),
         developer::trials(),
     ]
     .into_iter()

@@ -93,7 +93,7 @@ async fn rights(context: &Context, account: &str) -> Result<Vec<String>> {
 }
 
 const FIRST: &str = "sk-canary-first-5f1c2ab7d9e84360";
-const ROTATED: &str = "sk-canary-rotated-81be07c4a2f6439d";
+pub(crate) const ROTATED: &str = "sk-canary-rotated-81be07c4a2f6439d";
 const UNUSABLE: &str = "sk-canary-unusable-2d6690fbc1734ae8";
 const PROMPT: &str = "canary-prompt-c7719e40b8d245fa";
 
@@ -176,7 +176,8 @@ async fn converse(context: &Context) -> Result<String> {
     Ok(format!("{echoed}\n{failed}"))
 }
 
-async fn rotate(context: &Context) -> Result<()> {
+/// Replaces the provider's key by [`ROTATED`], and waits until it is in use.
+pub(crate) async fn rotate(context: &Context) -> Result<()> {
     context.apply(&[secret("key", ROTATED)]).await?;
     let version = context.read("secret/key").await?["metadata"]["resourceVersion"].clone();
     let is_in_use = async || {
@@ -188,7 +189,7 @@ async fn rotate(context: &Context) -> Result<()> {
 }
 
 /// All that can be read of the trial's and the operator's namespace, but Secrets.
-async fn everything(context: &Context) -> Result<Vec<(String, String)>> {
+pub(crate) async fn everything(context: &Context) -> Result<Vec<(String, String)>> {
     let kinds = context
         .kubectl(&[
             "api-resources",

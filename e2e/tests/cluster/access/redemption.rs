@@ -49,16 +49,16 @@ pub(crate) fn trials() -> Vec<Entry> {
 }
 
 /// What came of many redemptions of one code.
-struct Outcome {
-    keys: BTreeSet<String>,
+pub(super) struct Outcome {
+    pub(super) keys: BTreeSet<String>,
     /// Refusals by status and code.
-    refusals: Vec<(u16, String)>,
+    pub(super) refusals: Vec<(u16, String)>,
     /// Without an answer.
-    lost: usize,
+    pub(super) lost: usize,
 }
 
 /// Reaches for a code on all pods at once.
-async fn reach(urls: &[String], code: &str) -> Outcome {
+pub(super) async fn reach(urls: &[String], code: &str) -> Outcome {
     let calls = urls.iter().cycle().take(HANDS);
     let answers = join_all(calls.map(|url| redeem(url, code))).await;
     let mut outcome = Outcome {
@@ -85,7 +85,7 @@ async fn reach(urls: &[String], code: &str) -> Outcome {
 
 impl Outcome {
     /// Exactly one key was given out, and everyone else was told that it is gone.
-    fn is_one_key(&self) -> Result<String> {
+    pub(super) fn is_one_key(&self) -> Result<String> {
         ensure!(self.keys.len() == 1, "{} keys", self.keys.len());
         ensure!(self.lost == 0, "{} without an answer", self.lost);
         let gone = (410, "invite_already_redeemed".to_owned());
@@ -140,7 +140,7 @@ async fn kill(pod: &str) -> Result<()> {
     Ok(())
 }
 
-async fn works(context: &Context, key: &str) -> Result<()> {
+pub(super) async fn works(context: &Context, key: &str) -> Result<()> {
     let url = context.gateway_url("g").await?;
     let served = async || {
         let (status, _) = chat(&url, key).await.ok()?;
