@@ -21,10 +21,8 @@ pub const KEY_VARIABLE: &str = "ANYRAY_CLIENT_KEY";
 pub enum Source {
     /// From an invite that is still to be exchanged for a key.
     Invite(Secret),
-    /// From an earlier run.
-    Saved(SavedKey),
-    /// From the environment.
-    Given(Secret),
+    /// From the environment or an earlier run.
+    Known(SavedKey),
     /// There is none.
     Placeholder,
 }
@@ -46,35 +44,32 @@ impl Source {
             let code = code.trim();
             check_code(code)?;
             return Ok(match state.key_of_invite(gateway, code) {
-                Some(saved) => Self::Saved(saved.clone()),
+                Some(saved) => Self::Known(saved.clone()),
                 None => Self::Invite(Secret(code.to_owned())),
             });
         }
         if let Some(key) = environment.variable(KEY_VARIABLE) {
             let key = key.trim();
             check_key(key)?;
-            return Ok(Self::Given(Secret(key.to_owned())));
+            let saved = state.key(gateway).filter(|saved| saved.key.0 == key);
+            let given = || SavedKey {
+                key: Secret(key.to_owned()),
+                invite: None,
+                user: None,
+                team: None,
+            };
+            return Ok(Self::Known(saved.cloned().unwrap_or_else(given)));
         }
         let saved = state.key(gateway).cloned();
-        Ok(saved.map_or(Self::Placeholder, Self::Saved))
+        Ok(saved.map_or(Self::Placeholder, Self::Known))
     }
 
     /// The credential, where it is known without asking the gateway.
     pub fn credential(&self) -> Option<Credential> {
         match self {
             Self::Invite(_) => None,
-            Self::Saved(SavedKey { key, .. }) | Self::Given(key) => {
-                Some(Credential::Key(key.clone()))
-            }
+            Self::Known(saved) => Some(Credential::Key(saved.key.clone())),
             Self::Placeholder => Some(Credential::Placeholder),
-        }
-    }
-
-    /// Whose key it is, where that is known.
-    pub fn owner(&self) -> Option<(&str, Option<&str>)> {
-        match self {
-            Self::Saved(saved) => Some((&saved.user, saved.team.as_deref())),
-            _ => None,
         }
     }
 }

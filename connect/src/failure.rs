@@ -76,6 +76,11 @@ pub enum Failure {
         "nobody can be asked, because this is no terminal: look at it by --dry-run, then say --yes"
     )]
     NoTerminal,
+    /// What was shown is not what would be done.
+    #[error(
+        "something has changed since the changes were shown: nothing was done, look at them again"
+    )]
+    Changed,
     /// The user said no.
     #[error("nothing was changed")]
     Declined,

@@ -22,21 +22,24 @@ pub fn revert(
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     let store = Store::of(environment);
+    let state = store.load()?;
+    let shown = changes(options, environment, &state)?;
+    let is_anything = show(options, environment, &state, &shown, screen)?;
     if options.dry_run {
-        let state = store.load()?;
-        let changes = changes(options, environment, &state)?;
-        show(options, environment, &state, &changes, screen)?;
         return screen.line("Nothing was changed: this is a dry run.");
+    }
+    if !is_anything && !store.is_used() {
+        return screen.line("There is nothing to undo.");
+    }
+    if is_anything && !options.yes {
+        screen.confirm("Undo these changes?")?;
     }
     store.locked(|state| {
         let changes = changes(options, environment, state)?;
+        if changes != shown {
+            return Err(Failure::Changed);
+        }
         apply::remove_leftovers(&changes, &store);
-        if !show(options, environment, state, &changes, screen)? {
-            return screen.line("There is nothing to undo.");
-        }
-        if !options.yes {
-            screen.confirm("Undo these changes?")?;
-        }
         let written =
             apply::check_writable(&changes).and_then(|()| apply::revert(&changes, &store, state));
         written.map_err(|fault| Failure::Unfinished {
@@ -47,7 +50,11 @@ pub fn revert(
             state.forget();
             store.save(state)?;
         }
-        screen.line("Undone.")
+        screen.line(if is_anything {
+            "Undone."
+        } else {
+            "There was nothing to undo."
+        })
     })
 }
 

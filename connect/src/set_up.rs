@@ -38,13 +38,26 @@ pub fn set_up(
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     let store = Store::of(environment);
+    let run = Run::begin(options, environment, &store.load()?)?;
+    run.show(screen)?;
     if options.dry_run {
-        let state = store.load()?;
-        let run = Run::begin(options, environment, &state)?;
-        run.show(screen)?;
         return screen.line("Nothing was changed: this is a dry run.");
     }
-    store.locked(|state| Run::begin(options, environment, state)?.go(&store, state, screen))
+    if !run.is_needed() {
+        screen.line("Everything is set up already.")?;
+        return run.advise(screen);
+    }
+    if !options.yes {
+        screen.confirm(run.question())?;
+    }
+    store.locked(|state| {
+        // Everything is read anew: somebody may have changed it while the question stood there.
+        let again = Run::begin(options, environment, state)?;
+        if again.changes != run.changes {
+            return Err(Failure::Changed);
+        }
+        again.go(&store, state, screen)
+    })
 }
 
 /// One run, as far as it is known before anything happens.
@@ -84,23 +97,21 @@ impl<'a> Run<'a> {
         })
     }
 
+    fn is_needed(&self) -> bool {
+        matches!(self.source, Source::Invite(_)) || self.changes.iter().any(Change::is_needed)
+    }
+
+    fn question(&self) -> &'static str {
+        match self.source {
+            Source::Invite(_) => "Redeem the invite and make these changes?",
+            _ => "Make these changes?",
+        }
+    }
+
     fn go(mut self, store: &Store, state: &mut State, screen: &mut Screen) -> Result<(), Failure> {
-        self.show(screen)?;
-        let is_redeemed = matches!(self.source, Source::Invite(_));
-        if !is_redeemed && !self.changes.iter().any(Change::is_needed) {
-            screen.line("Everything is set up already.")?;
-            return self.advise(screen);
-        }
-        if !self.options.yes {
-            screen.confirm(if is_redeemed {
-                "Redeem the invite and make these changes?"
-            } else {
-                "Make these changes?"
-            })?;
-        }
         apply::remove_leftovers(&self.changes, store);
         let reserved = apply::reserve(&self.changes, self.gateway.as_str(), store, state)?;
-        self.redeem(store, state)?;
+        self.obtain_key(store, state)?;
         drop(reserved);
         let written = apply::set_up(&self.changes, self.gateway.as_str(), store, state);
         written.map_err(|fault| Failure::Unfinished {
@@ -122,16 +133,22 @@ impl<'a> Run<'a> {
         screen.line("To undo all of it: `anyray-connect --revert`")
     }
 
-    /// Exchanges the invite for a key, keeps it, and plans again with it.
-    fn redeem(&mut self, store: &Store, state: &mut State) -> Result<(), Failure> {
-        let Source::Invite(Secret(code)) = &self.source else {
-            return Ok(());
+    /// Exchanges the invite for a key, keeps it, and plans again with it. A key that is known is
+    /// remembered with the rest.
+    fn obtain_key(&mut self, store: &Store, state: &mut State) -> Result<(), Failure> {
+        let code = match &self.source {
+            Source::Invite(Secret(code)) => code,
+            Source::Known(saved) => {
+                state.keys.insert(self.gateway.to_string(), saved.clone());
+                return Ok(());
+            }
+            Source::Placeholder => return Ok(()),
         };
         let answer = Gateway::new(&self.gateway).redeem(code)?;
         let saved = SavedKey {
             key: answer.key,
             invite: Some(digest(code)),
-            user: answer.user,
+            user: Some(answer.user),
             team: answer.team,
         };
         state.keys.insert(self.gateway.to_string(), saved.clone());
@@ -141,7 +158,7 @@ impl<'a> Run<'a> {
                 kept: rescue(&saved.key),
             });
         }
-        self.source = Source::Saved(saved);
+        self.source = Source::Known(saved);
         self.setup = preview(self.options, self.environment, &self.gateway, &self.source);
         self.changes = plan::set_up(&self.targets, &self.setup)?;
         Ok(())
@@ -165,15 +182,16 @@ impl<'a> Run<'a> {
     fn access(&self) -> String {
         let how = match &self.source {
             Source::Invite(_) => "a key for the invite, which is used up by that".to_owned(),
-            Source::Saved(saved) => match &saved.team {
-                Some(team) => format!(
-                    "{} of {}, team {team}",
-                    mask::mask(&saved.key.0),
-                    saved.user
-                ),
-                None => format!("{} of {}", mask::mask(&saved.key.0), saved.user),
-            },
-            Source::Given(key) => format!("{} of ANYRAY_CLIENT_KEY", mask::mask(&key.0)),
+            Source::Known(saved) => {
+                let user = saved.user.as_ref().map(|user| format!(" of {user}"));
+                let team = saved.team.as_ref().map(|team| format!(", team {team}"));
+                let key = mask::mask_secret(&saved.key.0);
+                format!(
+                    "{key}{}{}",
+                    user.unwrap_or_default(),
+                    team.unwrap_or_default()
+                )
+            }
             Source::Placeholder => {
                 "no key; the gateway must serve everyone who reaches it".to_owned()
             }
@@ -216,10 +234,10 @@ fn preview(
     gateway: &GatewayUrl,
     source: &Source,
 ) -> Setup {
-    let (user, team) = match (source, source.owner()) {
-        (_, Some((user, team))) => (Some(user.to_owned()), team.map(str::to_owned)),
-        (Source::Invite(_), _) => (Some(NAME_TO_COME.to_owned()), None),
-        _ => (None, None),
+    let (user, team) = match source {
+        Source::Invite(_) => (Some(NAME_TO_COME.to_owned()), None),
+        Source::Known(saved) => (saved.user.clone(), saved.team.clone()),
+        Source::Placeholder => (None, None),
     };
     let guess = || identity::guess(environment);
     Setup {

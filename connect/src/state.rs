@@ -40,7 +40,7 @@ pub struct State {
     pub folders: Vec<PathBuf>,
 }
 
-/// A client key that was redeemed here.
+/// A client key that was redeemed or given here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SavedKey {
@@ -49,8 +49,9 @@ pub struct SavedKey {
     /// Digest of the code that it was redeemed with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invite: Option<String>,
-    /// Whose it is.
-    pub user: String,
+    /// Whose it is, where its invite has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// Their team.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,
@@ -169,6 +170,11 @@ impl Store {
             folder: environment.folder(FOLDER_VARIABLE, ".anyray"),
             is_own_folder: environment.variable(FOLDER_VARIABLE).is_none(),
         }
+    }
+
+    /// Whether a run has left anything here, if only its folder.
+    pub fn is_used(&self) -> bool {
+        self.folder.exists()
     }
 
     /// The file.

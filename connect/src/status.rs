@@ -115,6 +115,7 @@ pub fn status(
     screen.line(&format!("Gateway: {gateway}"))?;
     let key = match (&status.key, &status.user) {
         (Some(key), Some(user)) => format!("{key} of {user}"),
+        (Some(key), None) => key.clone(),
         _ => "none is kept here".to_owned(),
     };
     screen.line(&format!("Key:     {key}"))?;
@@ -133,7 +134,7 @@ impl Status {
         Self {
             gateway: gateway.to_owned(),
             key: saved.map(|saved| mask::mask(&saved.key.0)),
-            user: saved.map(|saved| saved.user.clone()),
+            user: saved.and_then(|saved| saved.user.clone()),
             team: saved.and_then(|saved| saved.team.clone()),
             tools: tools.map(|tool| look(tool, gateway, environment)).collect(),
         }

@@ -10,3 +10,5 @@ mod home;
 mod keys;
 #[path = "cli/runs.rs"]
 mod runs;
+#[path = "cli/terminal.rs"]
+mod terminal;

@@ -114,7 +114,8 @@ impl Case {
 
         let removed = self.remove(&after, before);
         assert_eq!(removed.as_deref(), before, "{name}: what was there");
-        let again = self.apply(removed.as_deref());
+        let file = self.path("after");
+        let again = self.settings.reapply(&self.setup, &file, &after, before);
         assert_eq!(again.as_ref(), Ok(&after), "{name}: the second run");
         self.check_pointing(&after);
         self.check_without_past(before, &after);

@@ -3,7 +3,8 @@
 //! `.ci/run` packs the static program and tries it where nothing else is. `.ci/test` installs Node
 //! and npm.
 
-#![cfg(all(test, target_os = "linux"))]
+#![cfg(test)]
+#![cfg(target_os = "linux")]
 
 use std::{
     env,

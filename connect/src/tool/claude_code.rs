@@ -3,6 +3,8 @@
 //! What it does with them was measured with version 2.1.330. It sends `ANTHROPIC_AUTH_TOKEN` and
 //! `ANTHROPIC_API_KEY` side by side if both are set, prefers either to a seat, and takes neither if
 //! it is empty. A file that is not JSON to the letter it ignores as a whole, without a word.
+//!
+//! What its user should know besides is in `advice`.
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +14,8 @@ use crate::{
     environment::Environment,
     setup::{Billing, Setup, is_ours},
 };
+
+mod advice;
 
 /// Claude Code.
 pub const TOOL: Tool = Tool {
@@ -26,26 +30,18 @@ const BASE_URL: &[&str] = &[ENV, "ANTHROPIC_BASE_URL"];
 const TOKEN: &[&str] = &[ENV, "ANTHROPIC_AUTH_TOKEN"];
 const API_KEY: &[&str] = &[ENV, "ANTHROPIC_API_KEY"];
 const HEADERS: &[&str] = &[ENV, "ANTHROPIC_CUSTOM_HEADERS"];
-
-/// Keeps it from calling Anthropic itself beside a seat, for it would send our headers there, too.
 const QUIET: &[&str] = &[ENV, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC"];
 
 const AUTH_MODE: &str = "x-anyray-auth-mode";
 const KEY_HEADER: &str = "x-anyray-api-key";
 
-/// Variables by which it calls another service than that of `ANTHROPIC_BASE_URL`.
-const OTHER_SERVICES: &[&str] = &[
-    "CLAUDE_CODE_USE_BEDROCK",
-    "CLAUDE_CODE_USE_VERTEX",
-    "CLAUDE_CODE_USE_FOUNDRY",
-];
-
 /// A variable and what it is set to.
 type Fixed = (&'static [&'static str], &'static str);
 
-/// So that no key of elsewhere is used.
+/// Empty, so that none of elsewhere is used.
 const NO_TOKEN: Fixed = (TOKEN, "");
 const NO_API_KEY: Fixed = (API_KEY, "");
+/// Keeps it from calling Anthropic itself beside a seat, for it would send our headers there, too.
 const NO_CALLS_HOME: Fixed = (QUIET, "1");
 
 struct ClaudeCode;
@@ -103,16 +99,7 @@ impl Settings for ClaudeCode {
     }
 
     fn advice(&self, setup: &Setup, environment: &Environment, base: Option<&str>) -> Vec<String> {
-        let base = base.unwrap_or_default();
-        let mut advice = of_other_services(environment, base);
-        advice.extend(of_sign_in(setup, base));
-        let headers = environment.variable("ANTHROPIC_CUSTOM_HEADERS");
-        let lost = headers.is_some_and(|lines| !header_lines::foreign(lines).trim().is_empty());
-        if lost && !setup.headers(None).is_empty() {
-            advice.push("ANTHROPIC_CUSTOM_HEADERS is set in your environment, and the settings win: add its lines there.".to_owned());
-        }
-        advice.push("Start Claude Code anew where it is running.".to_owned());
-        advice
+        advice::advise(setup, environment, base.unwrap_or_default())
     }
 }
 
@@ -127,7 +114,7 @@ impl Ours {
             }
             Billing::Subscription => (None, vec![NO_TOKEN, NO_API_KEY]),
         };
-        if sends_key_beside_seat(setup) {
+        if has_key_beside_seat(setup) {
             fixed.push(NO_CALLS_HOME);
         }
         Self {
@@ -240,46 +227,9 @@ fn find_text(text: &str, path: &[&str]) -> Result<Option<String>, EditFault> {
     Ok(literal.and_then(|literal| serde_json::from_str(literal).ok()))
 }
 
-/// Whether our key is in a header that goes wherever Claude Code calls.
-fn sends_key_beside_seat(setup: &Setup) -> bool {
+/// Whether our key is in a header, which goes wherever Claude Code calls.
+fn has_key_beside_seat(setup: &Setup) -> bool {
     setup.billing == Billing::Subscription && setup.credential.key().is_some()
-}
-
-/// Of variables by which Claude Code leaves the gateway alone. Those of the settings win.
-fn of_other_services(environment: &Environment, base: &str) -> Vec<String> {
-    let is_set = |variable: &&&str| {
-        let here = json::find_literal(base, &[ENV, variable]).ok().flatten();
-        let value = here.or(environment.variable(variable)).unwrap_or_default();
-        !["", "0", "false"].contains(&value.trim_matches('"'))
-    };
-    let set = OTHER_SERVICES.iter().filter(is_set);
-    set.map(|variable| {
-        format!("{variable} is set, and Claude Code calls that service instead of the gateway: unset it, or set it to \"0\" in the env of the settings.")
-    })
-    .collect()
-}
-
-/// Of settings by which Claude Code signs in otherwise.
-fn of_sign_in(setup: &Setup, base: &str) -> Vec<String> {
-    let find = |key| find_text(base, &[key]).ok().flatten();
-    let has_helper = find("apiKeyHelper").is_some();
-    let is_seat = setup.billing == Billing::Subscription;
-    let login = find("forceLoginMethod").filter(|method| is_seat && method != "claudeai");
-    let mut advice = Vec::new();
-    if has_helper && is_seat {
-        advice.push(
-            "apiKeyHelper in the settings is used instead of your seat: delete it.".to_owned(),
-        );
-    } else if has_helper {
-        advice.push("apiKeyHelper in the settings still runs: delete it if it prints another client key of the gateway.".to_owned());
-    }
-    if login.is_some() {
-        advice.push("forceLoginMethod in the settings keeps you from signing in with a seat: set it to \"claudeai\".".to_owned());
-    }
-    if sends_key_beside_seat(setup) {
-        advice.push("Claude Code does not update itself in this mode, since it would show your key to Anthropic: update it by hand.".to_owned());
-    }
-    advice
 }
 
 fn folder(environment: &Environment) -> PathBuf {

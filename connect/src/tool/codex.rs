@@ -226,8 +226,11 @@ impl Ours {
     }
 }
 
-/// The text with our comment above all else.
+/// The text with our comment above all else, unless it is there.
 fn with_comment(text: &str) -> String {
+    if without_comment(text) != text {
+        return text.to_owned();
+    }
     let newline = toml::newline(text);
     let (mark, body) = split_mark(text);
     let gap = if body.is_empty() { "" } else { newline };

@@ -157,9 +157,13 @@ fn of_two_runs_at_once_one_is_told_to_wait() {
     home.set_up().succeeded();
     let lock = fs::File::create(home.path(".anyray/lock")).expect("there");
     lock.lock().expect("locked");
-    home.set_up().failed(1, "another anyray-connect is at work");
+    let other = ["--gateway", "https://other.example.com", "--yes"];
+    for arguments in [&other[..], &["--revert", "--yes"]] {
+        home.run(arguments)
+            .failed(1, "another anyray-connect is at work");
+    }
     drop(lock);
-    home.set_up().succeeded();
+    home.run(&other).succeeded();
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn a_home_is_set_up_once_and_reverted_to_what_it_was() {
     assert_eq!(home.tree(), before);
     home.run(&["--revert", "--yes"])
         .succeeded()
-        .says("There is nothing to undo.");
+        .says("nothing to undo.");
     assert_eq!(home.tree(), before);
 }
 

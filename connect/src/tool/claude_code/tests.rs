@@ -157,93 +157,60 @@ fn a_key_beside_a_seat_is_not_shown_to_anthropic() {
     }
 }
 
+fn advise(billing: Billing, variable: &str, base: &str) -> String {
+    let (name, value) = variable.split_once('=').unwrap_or_default();
+    let variables = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+    let environment = Environment::new(System::Linux, PathBuf::from("/"), variables);
+    let setup = setup(billing, Credential::Placeholder, Some("ada"));
+    let advice = ClaudeCode.advice(&setup, &environment, Some(base));
+    advice.join("\n")
+}
+
 #[test]
-fn settings_that_win_over_ours_are_named() {
-    let advise = |billing, variable: &str, base| {
-        let pair = variable.split_once('=').unwrap_or_default();
-        let variables = BTreeMap::from([(pair.0.to_owned(), pair.1.to_owned())]);
-        let environment = Environment::new(System::Linux, PathBuf::from("/"), variables);
-        let setup = setup(billing, Credential::Placeholder, Some("ada"));
-        ClaudeCode
-            .advice(&setup, &environment, Some(base))
-            .join("\n")
-    };
-    let (key, seat) = (Billing::Organisation, Billing::Subscription);
-    let bedrock = "CLAUDE_CODE_USE_BEDROCK";
-    for (billing, variable, base, word, expected) in [
-        (key, "", "{}", bedrock, false),
-        (key, "CLAUDE_CODE_USE_BEDROCK=1", "{}", bedrock, true),
-        (key, "CLAUDE_CODE_USE_BEDROCK=0", "{}", bedrock, false),
+fn variables_that_win_over_ours_are_named() {
+    let bedrock_is_off = r#"{"env": {"CLAUDE_CODE_USE_BEDROCK": ""}}"#;
+    let vertex_is_on = r#"{"env": {"CLAUDE_CODE_USE_VERTEX": 1}}"#;
+    for (variable, base, word, expected) in [
+        ("", "{}", "BEDROCK", false),
+        ("CLAUDE_CODE_USE_BEDROCK=1", "{}", "BEDROCK", true),
+        ("CLAUDE_CODE_USE_BEDROCK=0", "{}", "BEDROCK", false),
         (
-            key,
             "CLAUDE_CODE_USE_BEDROCK=1",
-            "{\"env\": {\"CLAUDE_CODE_USE_BEDROCK\": \"\"}}",
-            bedrock,
+            bedrock_is_off,
+            "BEDROCK",
             false,
         ),
+        ("", vertex_is_on, "VERTEX", true),
+        ("ANTHROPIC_CUSTOM_HEADERS=A: secret", "{}", "HEADERS", true),
         (
-            key,
-            "",
-            "{\"env\": {\"CLAUDE_CODE_USE_VERTEX\": 1}}",
-            "CLAUDE_CODE_USE_VERTEX",
-            true,
-        ),
-        (
-            seat,
-            "",
-            "{\"apiKeyHelper\": \"secret\"}",
-            "of your seat",
-            true,
-        ),
-        (
-            key,
-            "",
-            "{\"apiKeyHelper\": \"secret\"}",
-            "apiKeyHelper",
-            true,
-        ),
-        (
-            seat,
-            "",
-            "{\"forceLoginMethod\": \"console\"}",
-            "claudeai",
-            true,
-        ),
-        (
-            seat,
-            "",
-            "{\"forceLoginMethod\": \"claudeai\"}",
-            "claudeai",
-            false,
-        ),
-        (
-            key,
-            "",
-            "{\"forceLoginMethod\": \"console\"}",
-            "claudeai",
-            false,
-        ),
-        (
-            key,
-            "ANTHROPIC_CUSTOM_HEADERS=A: secret",
-            "{}",
-            "HEADERS",
-            true,
-        ),
-        (
-            key,
             "ANTHROPIC_CUSTOM_HEADERS=x-anyray-a: b",
             "{}",
             "HEADERS",
             false,
         ),
     ] {
-        let advice = advise(billing, variable, base);
-        assert_eq!(
-            advice.contains(word),
-            expected,
-            "{variable} {base}: {advice}"
-        );
+        let advice = advise(Billing::Organisation, variable, base);
+        assert_eq!(advice.contains(word), expected, "{variable} {base}");
+        assert!(!advice.contains("secret"), "{advice}");
+    }
+}
+
+#[test]
+fn settings_that_win_over_a_seat_are_named() {
+    let helper = r#"{"apiKeyHelper": "secret"}"#;
+    let (console, claude) = (
+        "{\"forceLoginMethod\": \"console\"}",
+        "{\"forceLoginMethod\": \"claudeai\"}",
+    );
+    for (billing, base, word, expected) in [
+        (Billing::Subscription, helper, "instead of your seat", true),
+        (Billing::Organisation, helper, "another client key", true),
+        (Billing::Subscription, console, "forceLogin", true),
+        (Billing::Subscription, claude, "forceLogin", false),
+        (Billing::Organisation, console, "forceLogin", false),
+    ] {
+        let advice = advise(billing, "", base);
+        assert_eq!(advice.contains(word), expected, "{billing:?} {base}");
         assert!(!advice.contains("secret"), "{advice}");
     }
 }
