@@ -10,6 +10,7 @@ use tokio::{process::Command, sync::OnceCell};
 
 static GATEWAY: OnceCell<PathBuf> = OnceCell::const_new();
 static CONNECT: OnceCell<PathBuf> = OnceCell::const_new();
+static KUBECTL_PLUGIN: OnceCell<PathBuf> = OnceCell::const_new();
 
 /// `anyray-gateway`, or what `ANYRAY_GATEWAY_BIN` names.
 ///
@@ -27,6 +28,15 @@ pub async fn gateway() -> Result<&'static Path> {
 /// It could not be built.
 pub async fn connect() -> Result<&'static Path> {
     find(&CONNECT, "anyray-connect", "ANYRAY_CONNECT_BIN").await
+}
+
+/// `kubectl-anyray`, or what `ANYRAY_KUBECTL_BIN` names.
+///
+/// # Errors
+///
+/// It could not be built.
+pub async fn kubectl_plugin() -> Result<&'static Path> {
+    find(&KUBECTL_PLUGIN, "kubectl-anyray", "ANYRAY_KUBECTL_BIN").await
 }
 
 async fn find(

@@ -36,7 +36,7 @@ pub use self::{
     access::{PortForward, output_of},
     faults::BlackHole,
     images::IMAGES,
-    network::{NODE, SEAT_HOSTS},
+    network::NODE,
     start::Options,
 };
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     certificates::NODE_NAME,
-    network::{API_SERVER, DNS_SERVICE, ETCD, NODE, POD_RANGE, SEAT_HOSTS, SERVICE_RANGE},
+    network::{API_SERVER, DNS_SERVICE, ETCD, NODE, POD_RANGE, SERVICE_RANGE},
     process::Process,
     state::State,
 };
@@ -74,10 +74,8 @@ pub(crate) fn write_configuration(state: &State) -> Result<()> {
     )?;
     // A pod has no resolver but the cluster's.
     fs::write(state.path("resolv.conf"), "")?;
-    // The hosts of seats are on the node, where a trial may stand in for them.
-    let seats = format!("{NODE} {}", SEAT_HOSTS.join(" "));
     let zone = format!(
-        ".:53 {{\n  errors\n  ready\n  hosts {{\n    {seats}\n    fallthrough\n  }}\n  kubernetes cluster.local in-addr.arpa {{\n    kubeconfig {}\n  }}\n}}\n",
+        ".:53 {{\n  errors\n  ready\n  kubernetes cluster.local in-addr.arpa {{\n    kubeconfig {}\n  }}\n}}\n",
         state.text("kubeconfig/admin")
     );
     fs::write(state.path("Corefile"), zone)?;

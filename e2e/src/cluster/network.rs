@@ -15,9 +15,6 @@ use anyhow::{Context, Result, anyhow, bail};
 use nix::sched::{CloneFlags, setns};
 use tokio::runtime;
 
-/// Public hosts that the cluster's DNS leads to the node: nothing here leads to the internet.
-pub const SEAT_HOSTS: [&str; 2] = ["api.anthropic.com", "chatgpt.com"];
-
 /// The node, on a bridge without ports.
 pub const NODE: Ipv4Addr = Ipv4Addr::new(10, 90, 0, 1);
 

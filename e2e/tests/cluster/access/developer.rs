@@ -1,29 +1,38 @@
 //! A developer's day: an invite, one command, the real tools by key and by seat, and out again.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 use anyray_e2e::{
+    binaries,
     clients::{Client, Finished},
-    cluster::{NODE, SEAT_HOSTS},
+    cluster::{NODE, output_of},
     developer::Developer,
 };
 use anyray_fakes::{FakeProvider, Recorded};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
+use tempfile::TempDir;
 
 use super::{entry, invite, redeemed_keys, text, wait_for_state};
 use crate::{
     access::life::wait_for_status,
-    operator::{gateway, provider_key, secret},
+    operator::{gateway, provider_key, read, secret},
     trial::{Context, Entry, shared},
 };
+
+/// The hosts of seats. Nothing leads to the internet here: the gateway's pods take the node for
+/// them, where the trial stands in.
+const SEAT_HOSTS: [&str; 2] = ["api.anthropic.com", "chatgpt.com"];
 
 /// A seat at Anthropic.
 const CLAUDE_SEAT: &str = "sk-ant-oat01-seat-of-ada-0123456789";
 
 pub(crate) fn trials() -> Vec<Entry> {
-    vec![shared("connect_a_developer_is_set_up_and_locked_out", works).on_ours_only()]
+    vec![
+        shared("connect_a_developer_is_set_up_and_locked_out", works).on_ours_only(),
+        shared("connect_the_guide_onboards_a_team", onboards),
+    ]
 }
 
 /// A gateway that wants keys, lets seats pass, and trusts the fake for the hosts of seats.
@@ -52,6 +61,12 @@ async fn start(context: &Context, seats: &FakeProvider) -> Result<()> {
             gateway("g", spec),
         ])
         .await?;
+    context.wait_for("anyraygateway/g", "Ready").await?;
+    let aliases = json!([{ "ip": NODE.to_string(), "hostnames": SEAT_HOSTS }]);
+    let pods = json!({ "spec": { "template": { "spec": { "hostAliases": aliases } } } });
+    context.patch("deployment/g", &pods).await?;
+    let rollout = ["rollout", "status", "deployment/g", "--timeout=90s"];
+    context.kubectl(&rollout).await?;
     context.wait_for("anyraygateway/g", "Ready").await
 }
 
@@ -97,6 +112,68 @@ async fn works(context: Context) -> Result<()> {
     let after = ada.developer.tree()?;
     ensure!(after == before, "the home is another: {:?}", after.keys());
     Ok(())
+}
+
+/// The five commands of the guide, as printed but for the namespace, which is the trial's own, and
+/// the gateway's address, which has no name outside of the cluster.
+async fn onboards(context: Context) -> Result<()> {
+    context.operator().await?;
+    let guide = read("docs/guides/onboarding.md")?;
+    let mut blocks = guide.split("```sh\n").skip(1);
+    let mut block = || {
+        let block = blocks.next().and_then(|rest| rest.split("```").next());
+        block.context("the guide has three blocks of commands")
+    };
+    let (team, invite, developer) = (block()?, block()?, block()?);
+    let all = team.lines().chain(invite.lines()).chain(developer.lines());
+    ensure!(all.count() == 5, "the guide promises five commands");
+    // The trial has its namespace.
+    let team: Vec<_> = team.lines().skip(1).collect();
+    shell(&context, &team.join("\n")).await?;
+    let printed = shell(&context, invite).await?;
+    let (told, code) = printed
+        .trim()
+        .split_once(" --invite ")
+        .context("a command")?;
+    let expected = developer.replace("team-a.svc", &format!("{}.svc", context.namespace()));
+    ensure!(expected.starts_with(told), "{told} is not {expected}");
+
+    let url = context.gateway_url("team-a").await?;
+    let ada = Ada::new(&url)?;
+    ada.connect(&["--gateway", &url, "--invite", code, "--yes"])
+        .await?;
+    ada.connect(&["doctor"]).await?;
+    ada.both_answer().await
+}
+
+/// Runs commands of a document beside the examples, as an administrator.
+async fn shell(context: &Context, commands: &str) -> Result<String> {
+    let examples = TempDir::new()?;
+    for name in [
+        "quickstart/echo.yaml",
+        "onboarding/provider-keys.yaml",
+        "onboarding/gateway.yaml",
+    ] {
+        let name = format!("examples/{name}");
+        let text = read(&name)?.replace("anyray-fakes:dev", &context.cluster().image("fakes"));
+        let path = examples.path().join(&name);
+        fs::create_dir_all(path.parent().context("a folder")?)?;
+        fs::write(path, text)?;
+    }
+    let plugin = binaries::kubectl_plugin().await?;
+    let plugin = plugin.parent().context("a folder")?.display();
+    let path = format!(
+        "{plugin}:{}:/usr/bin:/bin",
+        context.cluster().bin_dir().display()
+    );
+    let own = format!("-n {}", context.namespace());
+    let mut bash = Command::new("bash");
+    bash.args(["-ec", &commands.replace("-n team-a", &own)])
+        .current_dir(examples.path())
+        .env_clear()
+        .env("PATH", path)
+        .env("KUBECONFIG", context.cluster().kubeconfig());
+    output_of(bash).await
 }
 
 /// Ada, whose tools run in copies of her home: what they write there is theirs.
