@@ -3,7 +3,7 @@ REPORT ?= bench/results/report.md
 SOAK_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt bench bench-gate soak images clean-cache
+.PHONY: help run test lint fmt bench bench-gate soak images connect clean-cache
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ soak: ## Run every fuzz target for SOAK_SECONDS=600 each
 
 images: ## Build the container images, from scratch and static, and try them; IMAGE_REGISTRY and IMAGE_TAG name them
 	images/build.sh && images/try.sh
+
+connect: ## Pack the npm package of anyray-connect, with a static program for Linux inside; prints the tarball
+	connect/npm/pack.sh
 
 clean-cache: ## Remove the tools and clients that were installed for lint and tests
 	rm -rf "$${ANYRAY_CACHE:-$$HOME/.cache/anyray}"

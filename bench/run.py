@@ -95,7 +95,9 @@ def load_peers(a):
 
 def main():
     a = arguments()
-    out = Path(a.out)
+    # What is started runs in a folder of its own, so that every path must be absolute.
+    a.bin, a.ref = str(Path(a.bin).resolve()), str(Path(a.ref).resolve())
+    out = Path(a.out).resolve()
     if a.gate:
         a.only, a.scen = GATE["peers"], GATE["scen"]
         out = out.with_name("gate.jsonl")

@@ -3,25 +3,15 @@
 #
 #   IMAGE_REGISTRY  put before the names, as in registry.example.com/team (default: none)
 #   IMAGE_TAG       default: dev
-#   IMAGE_CPU       oldest CPU that must run them (default: x86-64-v2, any server since 2010;
-#                   x86-64-v3 needs AVX2 and scans large bodies faster)
-#   IMAGE_TARGET    default: x86_64-unknown-linux-gnu; aarch64-unknown-linux-gnu needs its
-#                   Rust target and cross linker installed, and is untested
 #   IMAGE_TOOL      buildah or docker (default: docker where its daemon answers, else buildah)
+#   IMAGE_CPU, IMAGE_TARGET   what they run on, see images/static.sh
 #   images/build.sh [IMAGE...]   only these: operator, gateway, fakes
 . "$(dirname "${BASH_SOURCE[0]}")/../.ci/env.sh"
+. images/static.sh
 
 [ $# -gt 0 ] || set -- operator gateway fakes
 tag=${IMAGE_TAG:-dev}
-triple=${IMAGE_TARGET:-x86_64-unknown-linux-gnu}
-case $triple in
-  x86_64-*) platform=linux/amd64 cpu=${IMAGE_CPU:-x86-64-v2} ;;
-  aarch64-*) platform=linux/arm64 cpu=${IMAGE_CPU:-generic} ;;
-  *)
-    echo "images: IMAGE_TARGET is x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu, not '$triple'" >&2
-    exit 64
-    ;;
-esac
+platform=linux/$machine
 # For buildah as root in a container or a small machine: no overlay, no runtime.
 export BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-chroot} STORAGE_DRIVER=${STORAGE_DRIVER:-vfs}
 
@@ -36,13 +26,10 @@ choose_tool() {
   fi
 }
 
-# --target keeps crt-static away from procedural macros, which cannot be static.
 compile() {
   local image
   for image; do
-    RUSTFLAGS="-C target-feature=+crt-static -C target-cpu=$cpu" \
-      cargo build --quiet --locked --profile "$(profile_of "$image")" --target "$triple" \
-      --bins --package "anyray-$image" || return
+    static_build "$(profile_of "$image")" "anyray-$image" || return
   done
 }
 
@@ -52,7 +39,7 @@ profile_of() {
 }
 
 binary_of() {
-  echo "$target/$triple/$(profile_of "$1")/anyray-$1"
+  static_binary "$(profile_of "$1")" "anyray-$1"
 }
 
 name_of() {
@@ -62,10 +49,6 @@ name_of() {
 assemble() {
   local image=$1 binary context labels
   binary=$(binary_of "$image")
-  if LC_ALL=C readelf --program-headers "$binary" | grep -q INTERP; then
-    echo "images: anyray-$image is not static: it asks for a dynamic loader" >&2
-    return 1
-  fi
   context=$(mktemp -d)
   labels=(
     --label "org.opencontainers.image.title=anyray-$image"

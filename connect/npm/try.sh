@@ -10,6 +10,18 @@ folder=$(mktemp -d)
 program=$folder/package/vendor/linux-x64/anyray-connect
 trap 'rm -rf "$folder"' EXIT
 
+# Whether a command prints a text: expect TEXT COMMAND...
+expect() {
+  local text=$1 said
+  shift
+  # The doctor fails where no gateway is.
+  said=$("$@" 2>&1) || true
+  [[ $said == *"$text"* ]] || {
+    printf 'npm: "%s" is not in what was printed:\n%s\n' "$text" "$said" >&2
+    return 1
+  }
+}
+
 # Runs the program where there is no library, no loader and no file but itself.
 alone() {
   local change_root=(unshare --map-root-user chroot)
@@ -18,34 +30,36 @@ alone() {
 }
 
 try_alone() {
-  local said
   mkdir "$folder/root" &&
     cp "$program" "$folder/root/" &&
-    said=$(alone --version) && [ "$said" = "anyray-connect $version" ] &&
-    alone status --json | grep --quiet '"gateway"' &&
-    alone --tools claude-code --yes | grep --quiet 'Set up: Claude Code' &&
-    alone --revert --yes | grep --quiet Undone &&
+    expect "anyray-connect $version" alone --version &&
+    expect '"gateway":' alone status --json &&
+    expect 'Set up: Claude Code.' alone --tools claude-code --yes &&
+    expect 'Undone.' alone --revert --yes &&
     [ "$(ls "$folder/root")" = "$(basename "$program")" ]
 }
 
 # A static program must not load what this machine has for names: connect/src/resolver.rs.
 try_names() {
-  local said
   mkdir "$folder/bin" &&
-    printf '#!/bin/sh\n[ "$2" = gateway.invalid ] && echo "127.0.0.1 STREAM"\n' >"$folder/bin/getent" &&
+    cat >"$folder/bin/getent" <<'GETENT' &&
+#!/bin/sh
+[ "$*" != "ahosts gateway.invalid" ] || echo "127.0.0.1       STREAM gateway.invalid"
+GETENT
     chmod +x "$folder/bin/getent" &&
-    { said=$(HOME=$folder PATH=$folder/bin:$PATH "$program" doctor --gateway http://gateway.invalid:1 2>&1) || true; } &&
-    grep --quiet 'nothing listens there' <<<"${said//$'\n' *( )/ }"
+    expect 'nothing listens there' doctor_of gateway.invalid
+}
+
+doctor_of() {
+  env --ignore-environment HOME="$folder" PATH="$folder/bin:$PATH" "$program" doctor --gateway "http://$1:1" --json
 }
 
 # In an empty home; a package that is looked for anywhere else is not found.
 try_npx() {
-  local said
   mkdir "$folder/home" &&
     cp "$tarball" "$folder/home/" &&
-    said=$(cd "$folder/home" && env --ignore-environment HOME="$folder/home" PATH="$PATH" \
-      npm_config_offline=true npm_config_update_notifier=false npx --yes "./$(basename "$tarball")" --version) &&
-    [ "$said" = "anyray-connect $version" ]
+    expect "anyray-connect $version" env --ignore-environment --chdir "$folder/home" HOME="$folder/home" PATH="$PATH" \
+      npm_config_offline=true npm_config_update_notifier=false npx --yes "./$(basename "$tarball")" --version
 }
 
 need node nodejs npm npm

@@ -96,7 +96,10 @@ pub(crate) fn find_route(method: &Method, path: &str, has_version: bool) -> Rout
         ["v1", "chat", "completions"] => (Dialect::OpenAi, generate(method, Generate::Chat)),
         ["v1", "completions"] => (Dialect::OpenAi, generate(method, Generate::Completions)),
         ["v1", "embeddings"] => (Dialect::OpenAi, compute(method, Compute::Embeddings)),
-        ["v1", "responses", rest @ ..] => (Dialect::OpenAi, find_response(method, rest)),
+        // The second is ChatGPT's, for Codex with a seat.
+        ["v1", "responses", rest @ ..] | ["backend-api", "codex", "responses", rest @ ..] => {
+            (Dialect::OpenAi, find_response(method, rest))
+        }
         _ => (by_header, Target::Unknown),
     };
     Route { dialect, target }
@@ -191,6 +194,7 @@ mod tests {
             ("/v1/chat/completions", Generate::Chat),
             ("/v1/completions", Generate::Completions),
             ("/v1/responses", Generate::Responses),
+            ("/backend-api/codex/responses", Generate::Responses),
             ("/v1/messages", Generate::Messages),
         ] {
             assert_eq!(target(&Method::POST, path), Target::Generate(endpoint));

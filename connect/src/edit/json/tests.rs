@@ -1,3 +1,5 @@
+//! Texts in many layouts, before and after a change.
+
 use super::*;
 
 const PATH: &[&str] = &["env", "A"];

@@ -1,3 +1,5 @@
+//! Texts before and after a change.
+
 use super::*;
 
 /// What it should be after; the same must come back.

@@ -1,3 +1,5 @@
+//! Settings of many styles in every mode: written, read back, taken out again.
+
 use std::collections::BTreeMap;
 
 use anyray_wire::anyray::secret::Secret;

@@ -1,57 +1,75 @@
 //! One code, many hands, and answers of the API server that are lost on the way: what a gateway
 //! asked for was done, and it is not told.
 
-use std::time::Duration;
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use anyray_e2e::{config::Config, gateway::Gateway};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
     make_code, redeemed_keys,
-    redemption::{Outcome, reach, works},
+    redemption::{reach, works},
     relay::Relay,
     start, wait_for_state,
 };
-use crate::trial::{Context, Entry, shared};
+use crate::{
+    faults::{scale_operator, settled},
+    trial::{Context, Entry},
+};
 
 pub(crate) fn trials() -> Vec<Entry> {
-    vec![
-        shared("access_one_key_whatever_answers_are_lost", loses_answers)
-            .on_ours_only()
-            .within(Duration::from_secs(600)),
-    ]
+    vec![settled(
+        "access_one_key_whatever_answers_are_lost",
+        loses_answers,
+    )]
 }
 
-async fn loses_answers(context: Context) -> Result<()> {
+async fn loses_answers(context: &Context) -> Result<()> {
     // The pod makes the codes, and says in the end whether a key is good.
-    start(&context, 1).await?;
-    let relay = Relay::start(&context).await?;
+    start(context, 1).await?;
+    let relay = Relay::start(context).await?;
     let gateways = [
-        replica(&context, &relay, "one").await?,
-        replica(&context, &relay, "two").await?,
+        replica(context, &relay, "one").await?,
+        replica(context, &relay, "two").await?,
     ];
     let urls = gateways
         .each_ref()
-        .map(|it| format!("http://{}", it.address()));
-
+        .map(|gateway| format!("http://{}", gateway.address()));
     let case = Case {
-        context: &context,
+        context,
         relay: &relay,
         urls: &urls,
     };
+    // It completes the record of a key that it sees, and may be the first.
+    scale_operator(context, 0).await?;
+    let redeemed = without_operator(&case).await;
+    // Whatever came of it.
+    scale_operator(context, 1).await?;
+    let mut redeemed = redeemed?;
+    relay.lose(each_third());
+    redeemed.push(
+        case.one_key("every third answer beside the operator")
+            .await?,
+    );
+    for invite in redeemed {
+        wait_for_state(context, &format!("invite/{invite}"), "Redeemed").await?;
+    }
+    Ok(())
+}
+
+/// Returns the names of the invites.
+async fn without_operator(case: &Case<'_>) -> Result<Vec<String>> {
+    let relay = case.relay;
     relay.lose(once(is_claim));
-    case.one_key("the key", 1).await?.is_one_key()?;
+    let mut redeemed = vec![case.one_key("the answer to the key").await?];
     relay.lose(once(is_record));
-    case.one_key("the record", 1).await?.is_one_key()?;
+    redeemed.push(case.one_key("the answer to the record").await?);
     let (mut claim, mut record) = (once(is_claim), once(is_record));
     relay.lose(move |request, status| claim(request, status) || record(request, status));
-    case.one_key("the key and the record", 2)
-        .await?
-        .is_one_key()?;
+    redeemed.push(case.one_key("both answers").await?);
     relay.lose(each_third());
-    case.one_key("every third answer", 20).await?;
-    Ok(())
+    redeemed.push(case.one_key("every third answer").await?);
+    Ok(redeemed)
 }
 
 /// A gateway process that stands for a further pod of `g`, and asks the API server by the relay.
@@ -107,54 +125,36 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// Redeems a new code with many hands while at least so many answers are lost. One of the hands
-    /// has a key that serves, and the invite and one object say the same of it.
-    async fn one_key(&self, what: &str, least: usize) -> Result<Outcome> {
+    /// Redeems a new code with many hands while answers are lost: one of them gets a key, which
+    /// serves, and the invite and the only object say the same of it. Returns the invite's name.
+    async fn one_key(&self, what: &str) -> Result<String> {
         let before = redeemed_keys(self.context).await?.len();
         let (code, invite) = make_code(self.context).await?;
-        let mut outcome = reach(self.urls, &code).await;
+        let outcome = reach(self.urls, &code).await;
         let lost = self.relay.lost();
         self.relay.lose(|_, _| false);
-        let told = format!(
-            "{what} lost, {lost} answers in all: {} keys, {} refusals, {} without an answer",
-            outcome.keys.len(),
-            outcome.refusals.len(),
-            outcome.lost
-        );
-        ensure!(lost >= least, "{told}");
-        ensure!(outcome.lost == 0, "{told}");
-        let is_clean = |(status, _): &(u16, String)| matches!(status, 410 | 503);
-        ensure!(
-            outcome.refusals.iter().all(is_clean),
-            "{told}: {:?}",
-            outcome.refusals
-        );
-        // Whoever was told to try again does.
-        outcome.keys.extend(reach(self.urls, &code).await.keys);
-        ensure!(
-            outcome.keys.len() == 1,
-            "in the end {} keys: {told}",
-            outcome.keys.len()
-        );
-        works(self.context, outcome.keys.first().context("no key")?).await?;
+        let key = outcome.is_one_key();
+        let key = key.with_context(|| format!("{what} lost, {lost} in all"))?;
+        ensure!(lost > 0, "{what} was not lost");
+        works(self.context, &key).await?;
 
-        let object = format!("invite/{invite}");
-        wait_for_state(self.context, &object, "Redeemed").await?;
-        let redemption = self.context.read(&object).await?["status"]["redemption"].clone();
+        let object = self.context.read(&format!("invite/{invite}")).await?;
+        let redemption = &object["status"]["redemption"];
         let made = redeemed_keys(self.context).await?;
-        ensure!(
-            made.len() == before + 1,
-            "{} objects: {told}",
-            made.len() - before
-        );
-        let is_of_it = |key: &&serde_json::Value| key["spec"]["invite"]["name"] == *invite;
+        ensure!(made.len() == before + 1, "{} keys: {made:?}", made.len());
+        let is_of_it = |key: &&Value| key["spec"]["invite"]["name"] == *invite;
         let of_it: Vec<_> = made.iter().filter(is_of_it).collect();
-        ensure!(of_it.len() == 1, "{of_it:?}");
-        let names_it = of_it
-            .iter()
-            .all(|key| key["spec"]["key"]["id"] == redemption["keyId"]);
-        ensure!(names_it, "{redemption}: {of_it:?}");
-        crate::tell(&format!("one code, {told}"));
-        Ok(outcome)
+        let [stored] = of_it[..] else {
+            bail!("{of_it:?}");
+        };
+        ensure!(
+            stored["spec"]["key"]["id"] == redemption["keyId"],
+            "{object}"
+        );
+        let count = outcome.refusals.len();
+        crate::tell(&format!(
+            "{what} lost, {lost} in all: one key, {count} refusals"
+        ));
+        Ok(invite)
     }
 }

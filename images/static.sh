@@ -1,0 +1,39 @@
+# Sourced by images/build.sh and connect/npm/pack.sh: how static binaries are compiled. Both set the
+# same flags, so that they share what is built of their dependencies.
+#
+#   IMAGE_CPU     oldest CPU that must run them (default: x86-64-v2, any server since 2010;
+#                 x86-64-v3 needs AVX2 and scans large bodies faster)
+#   IMAGE_TARGET  default: x86_64-unknown-linux-gnu; aarch64-unknown-linux-gnu needs its
+#                 Rust target and cross linker installed, and is untested
+# shellcheck shell=bash
+
+triple=${IMAGE_TARGET:-x86_64-unknown-linux-gnu}
+# shellcheck disable=SC2034 # for those who source this
+case $triple in
+  x86_64-unknown-linux-gnu) machine=amd64 cpu=${IMAGE_CPU:-x86-64-v2} ;;
+  aarch64-unknown-linux-gnu) machine=arm64 cpu=${IMAGE_CPU:-generic} ;;
+  *)
+    echo "IMAGE_TARGET is x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu, not '$triple'" >&2
+    exit 64
+    ;;
+esac
+
+# Prints where the binary of a package is built: static_binary PROFILE PACKAGE
+static_binary() {
+  echo "$target/$triple/$1/$2"
+}
+
+# static_build PROFILE PACKAGE
+# --target keeps crt-static away from procedural macros, which cannot be static.
+static_build() {
+  RUSTFLAGS="-C target-feature=+crt-static -C target-cpu=$cpu" \
+    cargo build --quiet --locked --profile "$1" --target "$triple" --bins --package "$2" &&
+    check_static "$(static_binary "$1" "$2")"
+}
+
+check_static() {
+  if LC_ALL=C readelf --program-headers "$1" | grep -q INTERP; then
+    echo "$1 is not static: it asks for a dynamic loader" >&2
+    return 1
+  fi
+}
