@@ -46,7 +46,7 @@ Examples:
 #[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 pub struct SetUp {
     /// Address of the gateway [default: the last run's, or localhost:8787].
-    #[arg(long, value_name = "URL", env = "ANYRAY_GATEWAY_URL", hide_env = true, value_parser = parse_gateway)]
+    #[arg(long, value_name = "URL", value_parser = parse_gateway)]
     pub gateway: Option<GatewayUrl>,
     /// Attribute requests to this user [default: the key's, git's e-mail, or the system's user].
     #[arg(long, value_name = "ID", value_parser = |text: &str| parse_name(text, 254))]
@@ -109,7 +109,7 @@ pub struct Report {
 #[derive(Clone, Debug, Default, Args)]
 pub struct AtGateway {
     /// Address of the gateway [default: the last run's, or localhost:8787].
-    #[arg(long, value_name = "URL", env = "ANYRAY_GATEWAY_URL", hide_env = true, value_parser = parse_gateway)]
+    #[arg(long, value_name = "URL", value_parser = parse_gateway)]
     pub gateway: Option<GatewayUrl>,
 }
 

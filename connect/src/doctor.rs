@@ -7,15 +7,17 @@ use crate::{
     cli::Report,
     environment::Environment,
     failure::Failure,
+    file,
     gateway::Gateway,
     gateway_url::GatewayUrl,
     mask,
     run::choose_gateway,
     screen::Screen,
-    setup::PLACEHOLDER,
+    select,
+    setup::{Billing, Credential, PLACEHOLDER, Setup},
     state::{State, Store},
-    status::{self, Status, ToolState},
-    tool,
+    status::{self, Status, ToolState, ToolStatus},
+    tool::{self, Way},
 };
 
 /// One check and what came of it.
@@ -52,11 +54,14 @@ pub fn doctor(
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     let state = Store::of(environment).load()?;
-    let gateway = choose_gateway(report.at.gateway.as_ref(), &state)?;
+    let gateway = choose_gateway(report.at.gateway.as_ref(), &state, environment)?;
     let status = Status::find(gateway.as_str(), &state, environment);
     let mut checks = vec![check_way(&gateway)];
     checks.extend(check_access(&gateway, &state, &status));
-    checks.extend(status.tools.iter().map(check_tool));
+    for tool in &status.tools {
+        checks.push(check_tool(tool));
+        checks.extend(find_obstacles(tool, &gateway, environment)?);
+    }
     if report.json {
         screen.json(&checks)?;
     } else {
@@ -154,7 +159,36 @@ fn let_in(name: &str, answer: &VerifyResponse, status: &Status) -> Check {
     Check::new(name, Outcome::Ok, message)
 }
 
-fn check_tool(status: &status::ToolStatus) -> Check {
+/// What keeps a tool that is set up from doing what its file says.
+fn find_obstacles(
+    status: &ToolStatus,
+    gateway: &GatewayUrl,
+    environment: &Environment,
+) -> Result<Vec<Check>, Failure> {
+    let tool = tool::find(status.tool).filter(|_| status.state.is_set_up());
+    let (Some(tool), Some(path)) = (tool, &status.file) else {
+        return Ok(Vec::new());
+    };
+    let (Way::File(settings), Some(found)) = (&tool.way, file::read(path)?) else {
+        return Ok(Vec::new());
+    };
+    let own = status.own_credential.0.as_deref().unwrap_or(PLACEHOLDER);
+    let setup = Setup {
+        gateway: gateway.clone(),
+        credential: Credential::of(own),
+        user: None,
+        team: None,
+        billing: match status.state {
+            ToolState::Subscription => Billing::Subscription,
+            _ => Billing::Organisation,
+        },
+    };
+    let warnings = select::warnings(*settings, &setup, environment, &found.text)?;
+    let note = |warning: String| Check::new(tool.title, Outcome::Note, warning);
+    Ok(warnings.into_iter().map(note).collect())
+}
+
+fn check_tool(status: &ToolStatus) -> Check {
     let name = tool::find(status.tool).map_or(status.tool, |tool| tool.title);
     let told = status::title(status.state);
     let (outcome, message) = match status.state {

@@ -42,14 +42,28 @@ pub fn run(options: &Options, screen: &mut Screen) -> Result<(), Failure> {
     }
 }
 
+/// Names the gateway where no argument does.
+const GATEWAY_VARIABLE: &str = "ANYRAY_GATEWAY_URL";
+
 /// The gateway that is meant: the one that is named, that of the last run, or the one on this
 /// machine.
 ///
 /// # Errors
-/// [`Failure::Usage`] if what is remembered is no address.
-pub fn choose_gateway(named: Option<&GatewayUrl>, state: &State) -> Result<GatewayUrl, Failure> {
+/// [`Failure::Usage`] if what the variable or the last run names is no address.
+pub fn choose_gateway(
+    named: Option<&GatewayUrl>,
+    state: &State,
+    environment: &Environment,
+) -> Result<GatewayUrl, Failure> {
     if let Some(named) = named {
         return Ok(named.clone());
+    }
+    if let Some(text) = environment.variable(GATEWAY_VARIABLE) {
+        return GatewayUrl::parse(text).map_err(|fault| {
+            Failure::Usage(format!(
+                "{GATEWAY_VARIABLE} is no address of a gateway: {fault}"
+            ))
+        });
     }
     let text = state.gateway.as_deref().unwrap_or(DEFAULT_GATEWAY);
     GatewayUrl::parse(text).map_err(|fault| {
@@ -65,7 +79,7 @@ fn print_key(
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     let state = Store::of(environment).load()?;
-    let gateway = choose_gateway(named, &state)?;
+    let gateway = choose_gateway(named, &state, environment)?;
     match state.key(&gateway) {
         Some(saved) => screen.line(&saved.key.0),
         None => Err(Failure::NoKey(gateway.to_string())),

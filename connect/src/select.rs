@@ -84,6 +84,24 @@ pub fn targets_to_revert(
     Ok(targets)
 }
 
+/// What keeps a tool from doing what its file says, with what its neighbour holds now.
+///
+/// # Errors
+/// [`Failure::File`].
+pub fn warnings(
+    settings: &dyn Settings,
+    setup: &Setup,
+    environment: &Environment,
+    text: &str,
+) -> Result<Vec<String>, Failure> {
+    let neighbour = match settings.neighbour(environment) {
+        Some(path) => file::read(&path)?,
+        None => None,
+    };
+    let neighbour = neighbour.as_ref().map(|found| found.text.as_str());
+    Ok(settings.warnings(setup, environment, text, neighbour))
+}
+
 /// What the user is to do by hand for the tools that have no file.
 pub fn steps_by_hand(tools: &[&'static Tool], setup: &Setup) -> Vec<(&'static Tool, Vec<String>)> {
     let steps = tools.iter().filter_map(|tool| match tool.way {

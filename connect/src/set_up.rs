@@ -78,7 +78,7 @@ impl<'a> Run<'a> {
         environment: &'a Environment,
         state: &State,
     ) -> Result<Self, Failure> {
-        let gateway = choose_gateway(options.gateway.as_ref(), state)?;
+        let gateway = choose_gateway(options.gateway.as_ref(), state, environment)?;
         let invite = options.invite.as_deref();
         let source = Source::choose(invite, &gateway, state, environment)?;
         let tools = select::tools_to_set_up(&options.tools, environment)?;
@@ -205,9 +205,14 @@ impl<'a> Run<'a> {
     /// What the user should know or do now.
     fn advise(&self, screen: &mut Screen) -> Result<(), Failure> {
         for (target, change) in self.targets.iter().zip(&self.changes) {
-            let base = change.base.as_ref().map(|base| base.text.as_str());
-            let advice = target.settings.advice(&self.setup, self.environment, base);
-            list(target.tool, &advice, screen)?;
+            let text = change.after.as_ref().map(|after| after.text.as_str());
+            let (settings, text) = (target.settings, text.unwrap_or_default());
+            let mut lines = select::warnings(settings, &self.setup, self.environment, text)?;
+            for line in &mut lines {
+                line.insert_str(0, "Warning: ");
+            }
+            lines.extend(settings.next_steps(&self.setup, self.environment));
+            list(target.tool, &lines, screen)?;
         }
         for (tool, steps) in select::steps_by_hand(&self.tools, &self.setup) {
             list(tool, &steps, screen)?;

@@ -47,6 +47,14 @@ pub struct Setup {
 }
 
 impl Credential {
+    /// A credential as it stands in a tool's settings.
+    pub fn of(text: &str) -> Self {
+        match text {
+            PLACEHOLDER => Self::Placeholder,
+            key => Self::Key(Secret(key.to_owned())),
+        }
+    }
+
     /// What stands where a tool wants a key.
     pub fn as_str(&self) -> &str {
         match self {

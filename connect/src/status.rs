@@ -107,7 +107,7 @@ pub fn status(
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     let state = Store::of(environment).load()?;
-    let gateway = choose_gateway(report.at.gateway.as_ref(), &state)?;
+    let gateway = choose_gateway(report.at.gateway.as_ref(), &state, environment)?;
     let status = Status::find(gateway.as_str(), &state, environment);
     if report.json {
         return screen.json(&status);

@@ -88,9 +88,24 @@ pub trait Settings: Sync {
     /// [`EditFault`] if the text is not what the tool would accept.
     fn pointing(&self, text: &str) -> Result<Pointing, EditFault>;
 
-    /// What the user should know of this setup with this file or on this machine: settings that
-    /// would win over ours, what to call next.
-    fn advice(&self, setup: &Setup, environment: &Environment, base: Option<&str>) -> Vec<String>;
+    /// Another file of the tool that is read with this one, and never changed.
+    fn neighbour(&self, _environment: &Environment) -> Option<PathBuf> {
+        None
+    }
+
+    /// What keeps the tool from doing what `text`, the file with this setup in it, says: settings
+    /// beside ours, in the neighbour or in the environment that win. A sentence each, and what to
+    /// do.
+    fn warnings(
+        &self,
+        setup: &Setup,
+        environment: &Environment,
+        text: &str,
+        neighbour: Option<&str>,
+    ) -> Vec<String>;
+
+    /// What its user does now, a sentence each.
+    fn next_steps(&self, setup: &Setup, environment: &Environment) -> Vec<String>;
 }
 
 /// What is known of a file's past.

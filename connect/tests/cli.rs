@@ -1,6 +1,7 @@
 //! The program in a home of its own: what it writes, what it says, and that it can be undone.
 
-#![cfg(all(test, unix))]
+#![cfg(test)]
+#![cfg(unix)]
 
 #[path = "cli/faults.rs"]
 mod faults;

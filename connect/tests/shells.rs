@@ -252,14 +252,17 @@ fn the_line_that_people_are_told_to_run_works() {
         let profile = settings().path(&environment).expect("a path");
         let text = settings().apply(&setup(ODD_KEY), &profile, None);
         fs::write(&profile, text.expect("applied")).expect("written");
-        let advice = settings().advice(&setup(ODD_KEY), &environment, None);
-        let told = advice.iter().find_map(|line| line.split_once("run: "));
+        let advice = settings().next_steps(&setup(ODD_KEY), &environment);
+        let told = advice.iter().find_map(|line| line.split_once("run: `"));
         let home = Home {
             shell,
             folder,
             profile,
         };
-        assert_set_up(&home.sourced(told.expect("a command").1), ODD_KEY);
+        assert_set_up(
+            &home.sourced(told.expect("a command").1.trim_end_matches('`')),
+            ODD_KEY,
+        );
     }
 }
 

@@ -98,8 +98,22 @@ impl Settings for ClaudeCode {
         })
     }
 
-    fn advice(&self, setup: &Setup, environment: &Environment, base: Option<&str>) -> Vec<String> {
-        advice::advise(setup, environment, base.unwrap_or_default())
+    fn warnings(
+        &self,
+        setup: &Setup,
+        environment: &Environment,
+        text: &str,
+        _: Option<&str>,
+    ) -> Vec<String> {
+        advice::warnings(setup, environment, text)
+    }
+
+    fn next_steps(&self, setup: &Setup, _: &Environment) -> Vec<String> {
+        let mut steps = vec!["Start Claude Code anew where it is running.".to_owned()];
+        if has_key_beside_seat(setup) {
+            steps.push("Claude Code does not update itself in this mode, as it would show your client key to Anthropic: update it by hand.".to_owned());
+        }
+        steps
     }
 }
 

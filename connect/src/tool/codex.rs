@@ -107,20 +107,54 @@ impl Settings for Codex {
         })
     }
 
-    fn advice(&self, setup: &Setup, environment: &Environment, _: Option<&str>) -> Vec<String> {
-        let mut advice = vec![format!(
+    /// Its base configuration, which the profile is laid over table by table.
+    fn neighbour(&self, environment: &Environment) -> Option<PathBuf> {
+        Some(folder(environment).join("config.toml"))
+    }
+
+    fn warnings(
+        &self,
+        setup: &Setup,
+        environment: &Environment,
+        _: &str,
+        neighbour: Option<&str>,
+    ) -> Vec<String> {
+        let mut warnings = of_base_configuration(neighbour.unwrap_or_default());
+        let is_seat = setup.billing == Billing::Subscription;
+        if is_seat && environment.variable("CODEX_API_KEY").is_some() {
+            warnings.push(
+                "CODEX_API_KEY is set, and is used instead of your seat: unset it.".to_owned(),
+            );
+        }
+        warnings
+    }
+
+    fn next_steps(&self, setup: &Setup, _: &Environment) -> Vec<String> {
+        let mut steps = vec![format!(
             "Run `codex --profile {NAME}`; without it Codex does as before."
         )];
         if setup.billing == Billing::Subscription {
-            advice.push("Sign in with ChatGPT by `codex login`, unless you are.".to_owned());
-            if environment.variable("CODEX_API_KEY").is_some() {
-                advice.push(
-                    "CODEX_API_KEY is set, and is used instead of your seat: unset it.".to_owned(),
-                );
-            }
+            steps.push("Sign in with ChatGPT by `codex login`, unless you are.".to_owned());
         }
-        advice
+        steps
     }
+}
+
+/// What of the base configuration breaks the profile, as version 0.169.0 was measured to do.
+fn of_base_configuration(text: &str) -> Vec<String> {
+    let has = |path: &[&str]| matches!(toml::find_literal(text, path), Ok(Some(_)));
+    let mut warnings = Vec::new();
+    if has(&["profile"]) || has(&["profiles", NAME]) {
+        warnings.push(format!(
+            "`profile` or [profiles.{NAME}] in config.toml keeps Codex from starting with `--profile {NAME}`: delete them."
+        ));
+    }
+    if has(&["model_providers", NAME]) {
+        warnings.push(format!(
+            "Codex mixes [model_providers.{NAME}] of config.toml into that of the profile: delete it there."
+        ));
+    }
+    warnings
 }
 
 impl Ours {

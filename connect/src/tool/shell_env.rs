@@ -92,40 +92,46 @@ impl Settings for ShellEnv {
         })
     }
 
-    fn advice(&self, setup: &Setup, environment: &Environment, base: Option<&str>) -> Vec<String> {
+    fn warnings(
+        &self,
+        setup: &Setup,
+        environment: &Environment,
+        text: &str,
+        _: Option<&str>,
+    ) -> Vec<String> {
         let Ok(path) = self.path(environment) else {
             return Vec::new();
         };
         let shown = environment.shorten(&path);
-        let mut advice = vec![format!(
-            "Open a new terminal, or run: source {}",
-            as_argument(&shown, &path)
-        )];
-        let base = base.unwrap_or_default();
-        let block = shell_block::find(base).ok().flatten();
-        let below = block.map(|block| base.len() - block.after.len());
-        let others = assignments(base);
-        let mut elsewhere = Vec::new();
+        let block = shell_block::find(text).ok().flatten();
+        let below = block.map_or(0, |block| text.len() - block.after.len());
+        let others = assignments(text);
+        let (mut warnings, mut elsewhere) = (Vec::new(), Vec::new());
         for (name, value) in variables(setup) {
-            let here = |it: &&(usize, usize, Assignment<'_>)| it.2.name == name;
-            let last = others.iter().rfind(here);
-            match last {
-                Some((byte, line, _)) if below.is_some_and(|below| *byte >= below) => {
-                    advice.push(format!("Line {line} of {shown} sets {name} after the block, and wins: delete it, or move it above the block."));
-                }
-                Some((_, line, it)) if below.is_none() && it.value.as_ref() != Some(&value) => {
-                    advice.push(format!("Line {line} of {shown} sets {name}, too. The block stands below it, and wins."));
+            let mut same = others.iter().filter(|it| it.2.name == name);
+            match same.next_back() {
+                Some((byte, line, _)) if *byte >= below => {
+                    warnings.push(format!("Line {line} of {shown} sets {name} after the block, and wins: delete it, or move it above the block."));
                 }
                 Some(_) => {}
                 None if has_another(environment, name, &value) => elsewhere.push(name),
                 None => {}
             }
         }
-        advice.extend(of_elsewhere(&elsewhere, &shown));
-        if setup.billing == Billing::Subscription {
-            advice.push(SEAT.to_owned());
+        warnings.extend(of_elsewhere(&elsewhere, &shown));
+        warnings
+    }
+
+    fn next_steps(&self, setup: &Setup, environment: &Environment) -> Vec<String> {
+        let mut steps = Vec::new();
+        if let Ok(path) = self.path(environment) {
+            let shown = as_argument(&environment.shorten(&path), &path);
+            steps.push(format!("Open a new terminal, or run: `source {shown}`"));
         }
-        advice
+        if setup.billing == Billing::Subscription {
+            steps.push(SEAT.to_owned());
+        }
+        steps
     }
 }
 

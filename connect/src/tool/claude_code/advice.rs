@@ -1,6 +1,6 @@
 //! What else on a machine decides where Claude Code calls, and by which credential.
 
-use super::{ENV, find_text, has_key_beside_seat};
+use super::{ENV, find_text};
 use crate::{
     edit::{header_lines, json},
     environment::Environment,
@@ -14,8 +14,8 @@ const OTHER_SERVICES: &[&str] = &[
     "CLAUDE_CODE_USE_FOUNDRY",
 ];
 
-/// Sentences for its user, of settings without anything of ours.
-pub(super) fn advise(setup: &Setup, environment: &Environment, settings: &str) -> Vec<String> {
+/// A sentence for each thing that wins over ours.
+pub(super) fn warnings(setup: &Setup, environment: &Environment, settings: &str) -> Vec<String> {
     let mut advice = of_other_services(environment, settings);
     advice.extend(of_sign_in(setup, settings).map(str::to_owned));
     let headers = environment.variable("ANTHROPIC_CUSTOM_HEADERS");
@@ -23,10 +23,6 @@ pub(super) fn advise(setup: &Setup, environment: &Environment, settings: &str) -
     if is_lost && !setup.headers(None).is_empty() {
         advice.push("ANTHROPIC_CUSTOM_HEADERS is set in your environment, but that of the settings wins: add its lines there.".to_owned());
     }
-    if has_key_beside_seat(setup) {
-        advice.push("Claude Code does not update itself in this mode, as it would show your client key to Anthropic: update it by hand.".to_owned());
-    }
-    advice.push("Start Claude Code anew where it is running.".to_owned());
     advice
 }
 

@@ -154,7 +154,7 @@ fn a_key_beside_a_seat_is_not_shown_to_anthropic() {
         let expected = (is_seat && setup.credential.key().is_some()).then_some("1");
         assert_eq!(quiet.as_deref(), expected, "{applied}");
         let environment = Environment::new(System::Linux, PathBuf::from("/"), BTreeMap::new());
-        let advice = ClaudeCode.advice(&setup, &environment, None).join("\n");
+        let advice = ClaudeCode.next_steps(&setup, &environment).join("\n");
         assert_eq!(advice.contains("update"), expected.is_some(), "{advice}");
     }
 }
@@ -164,7 +164,7 @@ fn advise(billing: Billing, variable: &str, base: &str) -> String {
     let variables = BTreeMap::from([(name.to_owned(), value.to_owned())]);
     let environment = Environment::new(System::Linux, PathBuf::from("/"), variables);
     let setup = setup(billing, Credential::Placeholder, Some("ada"));
-    let advice = ClaudeCode.advice(&setup, &environment, Some(base));
+    let advice = ClaudeCode.warnings(&setup, &environment, base, None);
     advice.join("\n")
 }
 

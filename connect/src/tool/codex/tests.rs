@@ -190,3 +190,21 @@ fn the_file_is_where_codex_looks() {
     );
     assert!(path("relative").is_err());
 }
+
+#[test]
+fn what_breaks_the_profile_in_the_base_configuration_is_named() {
+    for (text, expected) in [
+        ("", 0),
+        ("model = \"gpt-5\"\n[profiles.mine]\nmodel = \"o3\"\n", 0),
+        ("no TOML", 0),
+        ("profile = \"mine\"\n", 1),
+        ("[profiles.anyray]\nmodel = \"o3\"\n", 1),
+        ("[model_providers.anyray]\nenv_key = \"OLD\"\n", 1),
+        (
+            "profile = \"anyray\"\n[model_providers.anyray]\nname = \"A\"\n",
+            2,
+        ),
+    ] {
+        assert_eq!(of_base_configuration(text).len(), expected, "{text}");
+    }
+}

@@ -115,44 +115,43 @@ fn a_file_without_the_block_points_nowhere() {
     assert_eq!(ShellEnv.pointing(text), Ok(Pointing::default()));
 }
 
-fn advice(variables: &[(&str, &str)], base: &str) -> Vec<String> {
+fn warnings(variables: &[(&str, &str)], text: &str) -> Vec<String> {
     let variables = [&[("SHELL", "/bin/bash")], variables].concat();
-    ShellEnv.advice(&setup(), &linux(&variables), Some(base))
+    ShellEnv.warnings(&setup(), &linux(&variables), text, None)
 }
 
 #[test]
 fn people_are_told_how_to_read_the_file() {
-    assert_eq!(
-        advice(&[], ""),
-        ["Open a new terminal, or run: source ~/.bashrc"]
-    );
-    let variables = [("SHELL", "/bin/zsh"), ("ZDOTDIR", "/a 'b'")];
-    let advice = ShellEnv.advice(&setup(), &linux(&variables), None);
-    assert_eq!(
-        advice,
-        [r"Open a new terminal, or run: source '/a '\''b'\''/.zshrc'"]
-    );
+    for (variables, expected) in [
+        (&[("SHELL", "/bin/bash")][..], "source ~/.bashrc"),
+        (
+            &[("SHELL", "/bin/zsh"), ("ZDOTDIR", "/a 'b'")],
+            r"source '/a '\''b'\''/.zshrc'",
+        ),
+    ] {
+        let steps = ShellEnv.next_steps(&setup(), &linux(variables));
+        assert_eq!(
+            steps,
+            [format!("Open a new terminal, or run: `{expected}`")]
+        );
+    }
 }
 
 #[test]
-fn people_are_told_of_lines_that_set_the_same() {
+fn people_are_told_of_lines_that_win() {
     let above = "# mine\nexport OPENAI_API_KEY=sk-mine\n";
     let written = ShellEnv.apply(&setup(), Path::new(".bashrc"), Some(above));
     let written = written.expect("applied");
-    let loses =
-        "Line 2 of ~/.bashrc sets OPENAI_API_KEY, too. The block stands below it, and wins.";
-    assert_eq!(
-        advice(&[("OPENAI_API_KEY", "sk-mine")], above)[1..],
-        [loses]
-    );
+    let loses = warnings(&[("OPENAI_API_KEY", "sk-mine")], &written);
+    assert!(loses.is_empty(), "{loses:?}");
     let below = format!("{written}export ANTHROPIC_BASE_URL=https://other.example.com\n");
     let wins = "Line 10 of ~/.bashrc sets ANTHROPIC_BASE_URL after the block, and wins: delete it, or move it above the block.";
-    assert_eq!(advice(&[], &below)[1..], [wins]);
+    assert_eq!(warnings(&[], &below), [wins]);
 }
 
 #[test]
 fn people_are_told_of_variables_from_elsewhere() {
-    let told = advice(
+    let told = warnings(
         &[
             ("OPENAI_API_KEY", "sk-mine"),
             ("ANTHROPIC_API_KEY", "ark_old"),
@@ -160,20 +159,20 @@ fn people_are_told_of_variables_from_elsewhere() {
         "",
     );
     let expected = "OPENAI_API_KEY has another value in this terminal. If that is so in a new one, too, something sets it after ~/.bashrc: take it out there.";
-    assert_eq!(told[1..], [expected]);
+    assert_eq!(told, [expected]);
 }
 
 #[test]
 fn people_are_told_what_a_seat_does_not_pay_for() {
     let billing = Billing::Subscription;
     let setup = Setup { billing, ..setup() };
-    let told = ShellEnv.advice(&setup, &linux(&[("SHELL", "/bin/bash")]), None);
+    let told = ShellEnv.next_steps(&setup, &linux(&[("SHELL", "/bin/bash")]));
     assert_eq!(told[1..], [SEAT]);
 }
 
 #[test]
 fn no_value_is_told() {
-    let told = advice(
+    let told = warnings(
         &[("OPENAI_API_KEY", "sk-mine")],
         "ANTHROPIC_API_KEY=sk-mine\n",
     )
