@@ -1,6 +1,6 @@
 //! `anyray-connect`: points a developer's tools at a gateway and exchanges an invite for a key.
 //!
-//! Tools and their files are in [`tool`], changes of a text in [`edit`], both without I/O. What is
+//! Tools and their files are in [`tool`], changes of a text in [`edit`]: texts in, texts out. What is
 //! written where is decided in [`plan`], done by [`apply`], and undone through what [`state`] keeps.
 
 pub mod apply;
