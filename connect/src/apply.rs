@@ -9,8 +9,8 @@ use crate::{
 
 /// Removes what interrupted runs have left beside the files of a plan and the state.
 pub fn remove_leftovers(changes: &[Change], store: &Store) {
-    let paths = changes.iter().map(|change| change.path.as_path());
-    for path in paths.chain([store.path().as_path()]) {
+    let paths = changes.iter().map(|change| change.place.as_path());
+    for path in paths.chain([store.path()]) {
         file::remove_leftovers(path);
     }
 }
@@ -22,7 +22,7 @@ pub fn remove_leftovers(changes: &[Change], store: &Store) {
 pub fn check_writable(changes: &[Change]) -> Result<(), FileFault> {
     let needed = changes.iter().filter(|change| change.is_needed());
     for change in needed {
-        file::reserve(&change.path, change.after.as_ref())?;
+        file::reserve(&change.place, change.after.as_ref())?;
     }
     Ok(())
 }
@@ -44,11 +44,11 @@ pub fn reserve(
     }
     let path = store.path();
     let contents =
-        Store::contents(&state).map_err(|error| FileFault::Write(path.clone(), error.into()))?;
+        Store::contents(&state).map_err(|error| FileFault::Write(path.to_owned(), error.into()))?;
     let needed = changes.iter().filter(|change| change.is_needed());
-    let files = needed.map(|change| (&change.path, change.after.as_ref()));
+    let files = needed.map(|change| (change.place.as_path(), change.after.as_ref()));
     files
-        .chain([(&path, Some(&contents))])
+        .chain([(path, Some(&contents))])
         .map(|(path, contents)| file::reserve(path, contents))
         .collect()
 }
@@ -88,7 +88,7 @@ pub fn set_up(
 pub fn revert(changes: &[Change], store: &Store, state: &mut State) -> Result<(), FileFault> {
     for change in changes {
         write(change)?;
-        if let Some(record) = state.files.remove(&change.path) {
+        if let Some(record) = state.files.remove(&change.place) {
             file::remove_empty_folders(&record.folders);
         }
         store.save(state)?;
@@ -97,7 +97,7 @@ pub fn revert(changes: &[Change], store: &Store, state: &mut State) -> Result<()
 }
 
 fn remember(change: &Change, gateway: &str, state: &mut State) {
-    let record = state.files.entry(change.path.clone());
+    let record = state.files.entry(change.place.clone());
     let record = record.or_insert_with(|| FileRecord {
         tool: change.tool.to_owned(),
         gateway: gateway.to_owned(),
@@ -106,11 +106,11 @@ fn remember(change: &Change, gateway: &str, state: &mut State) {
         mode: PLAIN_MODE,
         folders: Vec::new(),
     });
-    let missing = file::missing_folders(&change.path);
+    let missing = file::missing_folders(&change.place);
     record.folders.retain(|folder| !missing.contains(folder));
     record.folders.extend(missing);
     gateway.clone_into(&mut record.gateway);
-    record.original = change.base.clone().map(Into::into);
+    record.original = change.original.clone().map(Into::into);
     record.written.retain(|it| {
         change
             .before
@@ -123,10 +123,16 @@ fn remember(change: &Change, gateway: &str, state: &mut State) {
     }
 }
 
+/// Writes what is planned, unless somebody has written the file since.
 fn write(change: &Change) -> Result<(), FileFault> {
+    if !change.is_needed() {
+        return Ok(());
+    }
+    if file::read(&change.place)? != change.before {
+        return Err(FileFault::Changed(change.path.clone()));
+    }
     match &change.after {
-        _ if !change.is_needed() => Ok(()),
-        Some(after) => file::write(&change.path, after),
-        None => file::remove(&change.path),
+        Some(after) => file::write(&change.place, after),
+        None => file::remove(&change.place),
     }
 }

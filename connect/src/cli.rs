@@ -33,6 +33,7 @@ const AFTER_HELP: &str = "\
 Environment:
   ANYRAY_GATEWAY_URL  Address of the gateway
   ANYRAY_CLIENT_KEY   A client key that you have already, instead of --invite
+  ANYRAY_INVITE       The code of --invite, for command lines that others can see
   ANYRAY_HOME         Folder of what is remembered between runs [default: ~/.anyray]
   NO_COLOR            Print without colours
 
@@ -70,7 +71,7 @@ pub struct SetUp {
     #[arg(long, short)]
     pub yes: bool,
     /// Undo earlier runs.
-    #[arg(long, conflicts_with_all = ["invite", "subscription", "user", "team"])]
+    #[arg(long, conflicts_with_all = ["gateway", "invite", "subscription", "user", "team"])]
     pub revert: bool,
 }
 

@@ -3,7 +3,7 @@
 
 use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices, group_diff_ops};
 
-use crate::mask::mask;
+use crate::{mask::mask, plain::plain};
 
 /// Unchanged lines around a change.
 const CONTEXT_LINES: usize = 2;
@@ -67,7 +67,10 @@ impl<'t> Side<'t> {
         let masked = mask(text);
         Self {
             raw: text.split_inclusive('\n').collect(),
-            shown: masked.split_inclusive('\n').map(show).collect(),
+            shown: masked
+                .split_inclusive('\n')
+                .map(|line| plain(line.trim_end_matches('\n')))
+                .collect(),
         }
     }
 
@@ -125,28 +128,6 @@ fn header(group: &[DiffOp]) -> String {
     };
     let (old, new) = (place(DiffOp::old_range), place(DiffOp::new_range));
     format!("@@ -{old} +{new} @@")
-}
-
-/// A line as text alone: what a terminal would obey, or would not show, is written as an escape.
-fn show(line: &str) -> String {
-    let mut shown = String::with_capacity(line.len());
-    for character in line.trim_end_matches('\n').chars() {
-        match character {
-            '\t' => shown.push(character),
-            '\r' => shown.push_str("\\r"),
-            _ if is_obeyed(character) => shown.extend(character.escape_unicode()),
-            _ => shown.push(character),
-        }
-    }
-    shown
-}
-
-/// Control characters, and those that turn the direction of writing or cannot be seen.
-///
-/// Source: Unicode Standard Annex 9, section 2, and Trojan Source, CVE-2021-42574.
-fn is_obeyed(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

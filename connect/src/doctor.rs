@@ -53,7 +53,7 @@ pub fn doctor(
     environment: &Environment,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
-    let state = Store::of(environment).load()?;
+    let state = Store::of(environment)?.load()?;
     let gateway = choose_gateway(report.at.gateway.as_ref(), &state, environment)?;
     let status = Status::find(gateway.as_str(), &state, environment);
     let mut checks = vec![check_way(&gateway)];

@@ -16,7 +16,7 @@ pub enum Failure {
     #[error("{0}")]
     Usage(String),
     /// A credential is not one, or not whole.
-    #[error("{place} is {fault}: {advice}")]
+    #[error("{place} {fault}: {advice}")]
     Credential {
         /// Where it stands.
         place: &'static str,
@@ -95,10 +95,10 @@ pub enum Failure {
         reason: String,
     },
     /// A file could not be written after others, or after the key had come.
-    #[error("{}; {kept}", with_causes(.fault))]
+    #[error("{}; {kept}", with_causes(.why))]
     Unfinished {
         /// What went wrong.
-        fault: FileFault,
+        why: Box<Failure>,
         /// What is safe, and what to do.
         kept: String,
     },

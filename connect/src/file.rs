@@ -21,7 +21,7 @@ const TEMPORARY_PREFIX: &str = ".anyray-connect-";
 /// Mode of a file with a key in it.
 pub const SECRET_MODE: u32 = 0o600;
 
-/// Mode of other new files, before the umask.
+/// Mode of other new files.
 pub const PLAIN_MODE: u32 = 0o644;
 
 /// What a file holds.
@@ -47,14 +47,23 @@ pub enum FileFault {
     #[error("cannot read {}", .0.display())]
     Read(PathBuf, #[source] io::Error),
     /// It is too long.
-    #[error("{} is longer than 8 MiB, which no settings are", .0.display())]
+    #[error("{} is longer than 8 MiB, which no settings are: shorten it, or leave its tool out by --tools", .0.display())]
     Length(PathBuf),
     /// It is no text.
-    #[error("{} is not UTF-8", .0.display())]
+    #[error("{} is not UTF-8: convert it, or leave its tool out by --tools", .0.display())]
     Encoding(PathBuf),
-    /// It is a folder, or a link in a circle.
-    #[error("{} is no file", .0.display())]
+    /// It is a folder, a pipe, or a link in a circle.
+    #[error("{} is no file: move it away, or leave its tool out by --tools", .0.display())]
     Kind(PathBuf),
+    /// A folder on the way to it is a link to nowhere.
+    #[error("{} leads to a folder that is not there: make that folder, or remove the link", .0.display())]
+    Dangling(PathBuf),
+    /// It is mounted from elsewhere, and so cannot be replaced.
+    #[error("{} is mounted from elsewhere, and can only be changed there: leave its tool out by --tools", .0.display())]
+    Mounted(PathBuf),
+    /// Somebody else has written it since it was read.
+    #[error("{} was changed by somebody else at the same time: run this again", .0.display())]
+    Changed(PathBuf),
     /// Its owner does not want it to be changed.
     #[error("{} is read-only: make it writable, or leave its tool out by --tools", .0.display())]
     ReadOnly(PathBuf),
@@ -66,21 +75,41 @@ pub enum FileFault {
     Remove(PathBuf, #[source] io::Error),
 }
 
+/// Where a file is, through links of its own and of its folders, whether or not there is one: one
+/// file has one such path.
+///
+/// # Errors
+/// [`FileFault::Kind`] for links in a circle, and [`FileFault::Dangling`].
+pub fn resolve(path: &Path) -> Result<PathBuf, FileFault> {
+    let target = follow_links(path)?;
+    let folder = existing_folder(&target);
+    let missing = target.strip_prefix(folder).unwrap_or(&target);
+    let mut below = folder.to_owned();
+    for part in missing.parent().into_iter().flatten() {
+        below.push(part);
+        if fs::symlink_metadata(&below).is_ok() {
+            return Err(FileFault::Dangling(below));
+        }
+    }
+    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    Ok(folder.join(missing))
+}
+
 /// Reads a file, through links; none if there is none.
 ///
 /// # Errors
 /// [`FileFault::Read`], [`FileFault::Length`], [`FileFault::Encoding`] and [`FileFault::Kind`].
 pub fn read(path: &Path) -> Result<Option<Contents>, FileFault> {
     let fault = |error| FileFault::Read(path.to_owned(), error);
-    let file = match File::open(path) {
-        Ok(file) => file,
+    // Asked before it is opened, because opening a pipe waits for somebody to write.
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => return Err(FileFault::Kind(path.to_owned())),
+        Ok(_) => {}
         Err(error) if is_absent(&error) => return Ok(None),
         Err(error) => return Err(fault(error)),
-    };
-    let metadata = file.metadata().map_err(fault)?;
-    if !metadata.is_file() {
-        return Err(FileFault::Kind(path.to_owned()));
     }
+    let file = File::open(path).map_err(fault)?;
+    let metadata = file.metadata().map_err(fault)?;
     let mut bytes = Vec::new();
     let mut limited = file.take(MAX_BYTES + 1);
     limited.read_to_end(&mut bytes).map_err(fault)?;
@@ -101,41 +130,53 @@ pub struct Reserved {
 /// More room than a change of a plan can come to need when the key is known.
 const MARGIN_BYTES: usize = 4096;
 
-/// Finds out whether a file can be written, by writing as much beside it.
+/// Finds out whether a file can be written, by writing as much beside it for the same owner.
 ///
 /// # Errors
-/// [`FileFault::ReadOnly`], [`FileFault::Write`] and [`FileFault::Kind`].
+/// [`FileFault::ReadOnly`], [`FileFault::Write`], [`FileFault::Mounted`] and [`FileFault::Kind`].
 pub fn reserve(path: &Path, contents: Option<&Contents>) -> Result<Reserved, FileFault> {
-    let target = follow_links(path)?;
-    match fs::metadata(&target) {
+    let fault = |error| FileFault::Write(path.to_owned(), error);
+    let folder = existing_folder(path);
+    let owner = match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => return Err(FileFault::Kind(path.to_owned())),
         Ok(metadata) if metadata.permissions().readonly() => {
             return Err(FileFault::ReadOnly(path.to_owned()));
         }
-        Ok(metadata) if !metadata.is_file() => return Err(FileFault::Kind(path.to_owned())),
-        _ => {}
-    }
+        Ok(metadata) => {
+            // Tells of attributes that no metadata has; nothing is written.
+            File::options().append(true).open(path).map_err(fault)?;
+            metadata
+        }
+        Err(_) => fs::metadata(folder).map_err(fault)?,
+    };
     let length = contents.map_or(0, |contents| contents.text.len() + MARGIN_BYTES);
     let write = || {
-        let mut file = temporary_file(existing_folder(&target), SECRET_MODE)?;
+        let mut file = temporary_file(folder, SECRET_MODE)?;
         file.write_all(&vec![b' '; length])?;
+        keep_owner(file.path(), &owner)?;
         file.as_file().sync_all()?;
-        Ok(Reserved { _file: file })
+        Ok(file)
     };
-    write().map_err(|error| FileFault::Write(path.to_owned(), error))
+    let file = write().map_err(fault)?;
+    let made = file.as_file().metadata().map_err(fault)?;
+    if !is_on_one_disk(&made, &owner) {
+        return Err(FileFault::Mounted(path.to_owned()));
+    }
+    Ok(Reserved { _file: file })
 }
 
 /// Writes a file whole: it holds the old text or the new one, whatever happens meanwhile.
 ///
-/// A link stays a link, and the owner stays the owner. Folders that are missing are made.
+/// The owner stays the owner, and folders that are missing are made. The path is one of [`resolve`],
+/// or a link would be replaced.
 ///
 /// # Errors
-/// [`FileFault::Write`] and [`FileFault::Kind`].
+/// [`FileFault::Write`].
 pub fn write(path: &Path, contents: &Contents) -> Result<(), FileFault> {
-    let target = follow_links(path)?;
-    write_target(&target, contents).map_err(|error| FileFault::Write(path.to_owned(), error))
+    try_write(path, contents).map_err(|error| FileFault::Write(path.to_owned(), error))
 }
 
-fn write_target(target: &Path, contents: &Contents) -> io::Result<()> {
+fn try_write(target: &Path, contents: &Contents) -> io::Result<()> {
     let folder = target.parent().unwrap_or_else(|| Path::new("."));
     make_folders(target)?;
     let owner = fs::metadata(target).or_else(|_| fs::metadata(folder))?;
@@ -148,7 +189,8 @@ fn write_target(target: &Path, contents: &Contents) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes a file; it is no fault if there is none. A link is removed, not what it leads to.
+/// Removes a file; it is no fault if there is none. The path is one of [`resolve`], or a link would
+/// go and what it leads to stay.
 ///
 /// # Errors
 /// [`FileFault::Remove`].
@@ -232,10 +274,7 @@ fn temporary_file(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
 /// Removes what an interrupted run has left beside a file. The caller holds the lock, so that no
 /// other run has such files.
 pub fn remove_leftovers(path: &Path) {
-    let Ok(target) = follow_links(path) else {
-        return;
-    };
-    let Ok(entries) = fs::read_dir(existing_folder(&target)) else {
+    let Ok(entries) = fs::read_dir(existing_folder(path)) else {
         return;
     };
     let is_ours = |name: &OsStr| {
@@ -247,7 +286,6 @@ pub fn remove_leftovers(path: &Path) {
     }
 }
 
-/// No file, or a file where a folder would have to be.
 fn is_absent(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
 }
@@ -294,6 +332,17 @@ fn keep_owner(path: &Path, owner: &fs::Metadata) -> io::Result<()> {
 #[cfg(not(unix))]
 fn keep_owner(_: &Path, _: &fs::Metadata) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(unix)]
+fn is_on_one_disk(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    one.dev() == other.dev()
+}
+
+#[cfg(not(unix))]
+fn is_on_one_disk(_: &fs::Metadata, _: &fs::Metadata) -> bool {
+    true
 }
 
 /// The new name outlasts a power cut, too, where the system can promise that.

@@ -1,20 +1,26 @@
 //! Calls to a gateway: exchange an invite for a key, ask whether a key is good.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{io, sync::Arc, thread, time::Duration};
 
 use anyray_wire::anyray::{
     connect::{RedeemRequest, RedeemResponse, VerifyResponse},
+    credential::read_client_key,
     secret::Secret,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use ureq::{
-    Agent,
+    Agent, Error, Proxy, Timeout,
     http::{Response, StatusCode},
     tls::{RootCerts, TlsConfig},
     unversioned::transport::DefaultConnector,
 };
 
-use crate::{failure::Failure, gateway_url::GatewayUrl, resolver::SystemResolver};
+use crate::{
+    failure::{Failure, with_causes},
+    gateway_url::GatewayUrl,
+    mask::mask,
+    resolver::SystemResolver,
+};
 
 /// Longest time until a connection stands.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -27,6 +33,10 @@ const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 
 /// Longest text of a gateway that is shown, in characters.
 const MAX_SHOWN: usize = 500;
+
+/// Longest name of a user and of a team, in bytes, as the gateway has them.
+const MAX_USER_BYTES: usize = 254;
+const MAX_TEAM_BYTES: usize = 63;
 
 /// Times that a redemption is tried while the gateway says that it is overloaded.
 const MAX_TRIES: u32 = 4;
@@ -69,6 +79,8 @@ impl<'a> Gateway<'a> {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .http_status_as_error(false)
+            // A proxy cannot reach this machine's own ports.
+            .proxy(Proxy::try_from_env().filter(|_| !url.is_loopback()))
             .user_agent(concat!("anyray-connect/", env!("CARGO_PKG_VERSION")))
             .build();
         let (connector, resolver) = (DefaultConnector::default(), SystemResolver::default());
@@ -94,12 +106,43 @@ impl<'a> Gateway<'a> {
             // 503 says that nothing was made: overloaded, or its API server is away.
             let is_busy = answer.status() == StatusCode::SERVICE_UNAVAILABLE;
             if !is_busy || tried == MAX_TRIES {
-                return self.read(REDEEM, answer);
+                let status = answer.status();
+                let read = self.read(REDEEM, answer).and_then(|key| self.check(key));
+                // Nobody knows what became of the code.
+                let is_unclear = status.is_success() || status.is_server_error();
+                return read.map_err(|failure| match failure {
+                    Failure::Call {
+                        action,
+                        gateway,
+                        reason,
+                    } if is_unclear && !is_busy => Failure::Call {
+                        action,
+                        gateway,
+                        reason: format!("{reason}; {IF_USED}"),
+                    },
+                    failure => failure,
+                });
             }
             wait(pause);
             pause *= 2;
         }
         Err(self.fault(REDEEM, "it was overloaded each time".to_owned()))
+    }
+
+    /// The answer, if it is a key of ours and names that a header can carry.
+    fn check(&self, answer: RedeemResponse) -> Result<RedeemResponse, Failure> {
+        let is_name = |name: &str, longest: usize| {
+            name.len() <= longest && !name.chars().any(char::is_control)
+        };
+        let team = answer.team.as_deref().unwrap_or_default();
+        let is_fit = read_client_key(&answer.key.0).is_ok()
+            && is_name(&answer.user, MAX_USER_BYTES)
+            && is_name(team, MAX_TEAM_BYTES);
+        if is_fit {
+            Ok(answer)
+        } else {
+            Err(self.fault(REDEEM, NO_GATEWAY.to_owned()))
+        }
     }
 
     /// Asks whether a credential is good, and for whom.
@@ -131,7 +174,10 @@ impl<'a> Gateway<'a> {
         }
         let said: Option<ErrorBody> = serde_json::from_str(&body).ok();
         let reason = match said {
-            Some(body) => format!("{} ({})", plain(&body.error.message), status.as_u16()),
+            Some(body) => {
+                let shown: String = body.error.message.chars().take(MAX_SHOWN).collect();
+                format!("{} ({})", mask(&shown), status.as_u16())
+            }
             None if status.is_redirection() => format!(
                 "it answers with a redirect ({}), which is not followed: give the address that it leads to by --gateway",
                 status.as_u16()
@@ -150,6 +196,8 @@ impl<'a> Gateway<'a> {
     }
 }
 
+const IF_USED: &str = "if the code is then said to be used, ask for another invite";
+
 const VERIFY: &str = "asking whether the key is good";
 
 const REDEEM: &str = "redeeming the invite";
@@ -165,39 +213,49 @@ fn wait(pause: Duration) {
     thread::sleep(pause);
 }
 
-/// What a call without an answer means.
-fn explain(error: &ureq::Error) -> String {
+/// What a call without an answer means, and what to do.
+fn explain(error: &Error) -> String {
     match error {
-        ureq::Error::HostNotFound => {
+        Error::HostNotFound => {
             "its host is not known: check the address, or the network".to_owned()
         }
-        ureq::Error::ConnectionFailed => {
+        Error::ConnectionFailed => {
             "nothing answers there: check the address, or the network".to_owned()
         }
-        ureq::Error::Timeout(_) => "it did not answer in time: try again".to_owned(),
-        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+        Error::Timeout(_) => "it did not answer in time: try again".to_owned(),
+        Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             "nothing listens there: check the address and the port".to_owned()
         }
-        other => crate::failure::with_causes(other),
+        Error::Io(error) if is_of_tls(error) => format!(
+            "{error}: check the address, or let SSL_CERT_FILE name the file with your organisation's certificates"
+        ),
+        Error::ConnectProxyFailed(_) | Error::InvalidProxyUrl => format!(
+            "{}: check HTTPS_PROXY, or name the gateway's host in NO_PROXY",
+            with_causes(error)
+        ),
+        other => with_causes(other),
     }
 }
 
 /// The same for a call after which something may have happened all the same.
-fn explain_lost(error: &ureq::Error) -> String {
-    let is_sent = !matches!(
-        error,
-        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed
-    ) && !matches!(error, ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused);
+fn explain_lost(error: &Error) -> String {
     let reason = explain(error);
+    let is_sent = match error {
+        Error::Io(error) => error.kind() != io::ErrorKind::ConnectionRefused && !is_of_tls(error),
+        Error::Timeout(timeout) => !matches!(timeout, Timeout::Resolve | Timeout::Connect),
+        Error::Protocol(_) => true,
+        _ => false,
+    };
     if is_sent {
-        format!("{reason}; if the code is then said to be used, ask for another invite")
+        format!("{reason}; {IF_USED}")
     } else {
         reason
     }
 }
 
-/// A text from elsewhere without what a terminal would act on, and not longer than is read.
-fn plain(text: &str) -> String {
-    let kept = text.chars().filter(|it| !it.is_control());
-    kept.take(MAX_SHOWN).collect()
+/// Whether a handshake failed, before which nothing is sent.
+fn is_of_tls(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<rustls::Error>())
 }

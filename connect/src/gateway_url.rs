@@ -1,6 +1,6 @@
 //! The address of a gateway.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use http::Uri;
 
@@ -38,9 +38,13 @@ impl GatewayUrl {
     /// [`GatewayUrlFault`], the first that is found.
     pub fn parse(text: &str) -> Result<Self, GatewayUrlFault> {
         let text = text.trim();
-        let rest = text.strip_prefix("https://");
-        let rest = rest.or_else(|| text.strip_prefix("http://"));
-        let rest = rest.ok_or(GatewayUrlFault::Scheme)?;
+        let (scheme, rest) = text.split_once("://").ok_or(GatewayUrlFault::Scheme)?;
+        let scheme = scheme.to_ascii_lowercase();
+        let default_port = match scheme.as_str() {
+            "https" => 443,
+            "http" => 80,
+            _ => return Err(GatewayUrlFault::Scheme),
+        };
         if rest.contains(['?', '#', '@']) {
             return Err(GatewayUrlFault::Surplus);
         }
@@ -55,9 +59,13 @@ impl GatewayUrl {
         if authority.host().is_empty() || has_port != authority.port_u16().is_some() {
             return Err(GatewayUrlFault::Host);
         }
-        let text = text.trim_end_matches('/');
-        let text = text.strip_suffix("/v1").unwrap_or(text);
-        Ok(Self(text.trim_end_matches('/').to_owned()))
+        let host = authority.host().to_ascii_lowercase();
+        let port = authority.port_u16().filter(|port| *port != default_port);
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        let path = uri.path().trim_end_matches('/');
+        let path = path.strip_suffix("/v1").unwrap_or(path);
+        let path = path.trim_end_matches('/');
+        Ok(Self(format!("{scheme}://{host}{port}{path}")))
     }
 
     /// The address as Anthropic's clients want it: without `/v1`.
@@ -77,12 +85,15 @@ impl GatewayUrl {
 
     /// Whether keys would be readable on their way: plain HTTP to another machine.
     pub fn is_readable_on_the_way(&self) -> bool {
+        self.0.starts_with("http://") && !self.is_loopback()
+    }
+
+    /// Whether it is this machine's own.
+    pub fn is_loopback(&self) -> bool {
         let uri: Option<Uri> = self.0.parse().ok();
-        let uri = uri.filter(|uri| uri.scheme_str() == Some("http"));
-        uri.is_some_and(|uri| {
-            let host = uri.host().unwrap_or_default();
-            host != "localhost" && host != "[::1]" && !host.starts_with("127.")
-        })
+        let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
+        let address: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
     }
 }
 
@@ -103,6 +114,9 @@ mod tests {
             (" http://127.0.0.1:8787/ ", "http://127.0.0.1:8787"),
             ("https://example.com/llm/v1/", "https://example.com/llm"),
             ("http://[::1]:8787", "http://[::1]:8787"),
+            ("HTTPS://LLM.Example.com:443/v1", "https://llm.example.com"),
+            ("http://v1", "http://v1"),
+            ("http://example.com:80//", "http://example.com"),
         ] {
             let url = GatewayUrl::parse(text).expect(text);
             assert_eq!(url.as_str(), expected);
@@ -136,6 +150,8 @@ mod tests {
             ("http://localhost:8787", false),
             ("http://127.0.0.1:8787", false),
             ("http://[::1]:8787", false),
+            ("http://127.0.0.1.example.com", true),
+            ("http://localhost.example.com", true),
         ] {
             let url = GatewayUrl::parse(text).expect(text);
             assert_eq!(url.is_readable_on_the_way(), expected, "{text}");

@@ -17,6 +17,7 @@ pub mod gateway_url;
 pub mod identity;
 pub mod man;
 pub mod mask;
+pub mod plain;
 pub mod plan;
 pub mod resolver;
 pub mod revert;

@@ -8,6 +8,7 @@ use std::{
 use anyray_connect::{
     cli::Options,
     failure::{EXIT_USAGE, with_causes},
+    plain::plain,
     run,
     screen::Screen,
 };
@@ -26,7 +27,8 @@ fn main() -> ExitCode {
     match run::run(&options, &mut Screen::of_process()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let _ = writeln!(io::stderr(), "anyray-connect: {}", with_causes(&failure));
+            let told = plain(&with_causes(&failure));
+            let _ = writeln!(io::stderr(), "anyray-connect: {told}");
             ExitCode::from(failure.exit_code())
         }
     }

@@ -21,8 +21,10 @@ pub struct Target {
     pub tool: &'static Tool,
     /// Its way of changing the file.
     pub settings: &'static dyn Settings,
-    /// The file.
+    /// The file as its tool names it.
     pub path: PathBuf,
+    /// The file, through links.
+    pub place: PathBuf,
     /// What it holds; none if it is not there.
     pub found: Option<Contents>,
     /// What is remembered of it.
@@ -34,14 +36,16 @@ pub struct Target {
 pub struct Change {
     /// Id of the tool.
     pub tool: &'static str,
-    /// The file.
+    /// The file as its tool names it.
     pub path: PathBuf,
+    /// The file, through links.
+    pub place: PathBuf,
     /// What it holds now; none if it is not there.
     pub before: Option<Contents>,
     /// What it would hold; none if it would go.
     pub after: Option<Contents>,
-    /// The file without anything of ours, which reverting leads to.
-    pub base: Option<Contents>,
+    /// What reverting leads to.
+    pub original: Option<Contents>,
 }
 
 impl Change {
@@ -59,7 +63,7 @@ pub fn set_up(targets: &[Target], setup: &Setup) -> Result<Vec<Change>, Failure>
     targets
         .iter()
         .map(|target| {
-            target.change(|base| {
+            target.change(target.original(), |base| {
                 let text = base.as_ref().map(|base| base.text.as_str());
                 let text = match &target.found {
                     Some(found) => {
@@ -82,7 +86,7 @@ pub fn set_up(targets: &[Target], setup: &Setup) -> Result<Vec<Change>, Failure>
 /// # Errors
 /// [`Failure::Edit`] for the first file that cannot be changed.
 pub fn revert(targets: &[Target]) -> Result<Vec<Change>, Failure> {
-    let undo = |target: &Target| target.change(|base| Ok(base.clone()));
+    let undo = |target: &Target| target.change(target.base(), |base| Ok(base.clone()));
     targets.iter().map(undo).collect()
 }
 
@@ -99,10 +103,11 @@ fn mode_of_change(setup: &Setup, base: Option<&Contents>) -> u32 {
 impl Target {
     fn change(
         &self,
+        original: Result<Option<Contents>, EditFault>,
         after: impl FnOnce(&Option<Contents>) -> Result<Option<Contents>, EditFault>,
     ) -> Result<Change, Failure> {
-        let planned = self.base().and_then(|base| Ok((after(&base)?, base)));
-        let (after, base) = planned.map_err(|fault| Failure::Edit {
+        let planned = original.and_then(|original| Ok((after(&self.base()?)?, original)));
+        let (after, original) = planned.map_err(|fault| Failure::Edit {
             tool: self.tool.id,
             path: self.path.clone(),
             fault,
@@ -110,10 +115,20 @@ impl Target {
         Ok(Change {
             tool: self.tool.id,
             path: self.path.clone(),
+            place: self.place.clone(),
             before: self.found.clone(),
             after,
-            base,
+            original,
         })
+    }
+
+    /// What reverting is to lead to: before the first run that is what is there, even if it looks
+    /// like ours, because its user may have written it by hand.
+    fn original(&self) -> Result<Option<Contents>, EditFault> {
+        match self.record {
+            None => Ok(self.found.clone()),
+            Some(_) => self.base(),
+        }
     }
 
     /// The file without anything of ours: as it was before the first run, unless somebody else has

@@ -21,7 +21,7 @@ pub fn revert(
     environment: &Environment,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
-    let store = Store::of(environment);
+    let store = Store::of(environment)?;
     let state = store.load()?;
     let shown = changes(options, environment, &state)?;
     let is_anything = show(options, environment, &state, &shown, screen)?;
@@ -43,11 +43,11 @@ pub fn revert(
         let written =
             apply::check_writable(&changes).and_then(|()| apply::revert(&changes, &store, state));
         written.map_err(|fault| Failure::Unfinished {
-            fault,
+            why: Box::new(fault.into()),
             kept: "what comes after it is not undone: mend it and say --revert again".to_owned(),
         })?;
         if options.tools.is_empty() {
-            state.forget();
+            state.forget_keys();
             store.save(state)?;
         }
         screen.line(if is_anything {
@@ -84,11 +84,13 @@ fn show(
     let keys = state.keys.iter().filter(|_| options.tools.is_empty());
     for (gateway, saved) in keys {
         is_anything = true;
-        let key = mask::mask(&saved.key.0);
+        let key = mask::mask_secret(&saved.key.0);
+        let invite = saved.invite.as_ref().map(|_| ", and its invite is used up");
         let text = format!(
-            "forget the key {key} for {gateway}; it stays good until somebody revokes it, and its invite is used up"
+            "forget the key {key} for {gateway}; it stays good until somebody revokes it{}",
+            invite.unwrap_or_default()
         );
         screen.text(&text, "  ")?;
     }
-    Ok(is_anything || !state.files.is_empty())
+    Ok(is_anything)
 }

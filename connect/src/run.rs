@@ -78,7 +78,7 @@ fn print_key(
     environment: &Environment,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
-    let state = Store::of(environment).load()?;
+    let state = Store::of(environment)?.load()?;
     let gateway = choose_gateway(named, &state, environment)?;
     match state.key(&gateway) {
         Some(saved) => screen.line(&saved.key.0),

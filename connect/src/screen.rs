@@ -9,6 +9,7 @@ use crate::{
     diff::{self, LineKind},
     environment::Environment,
     failure::Failure,
+    plain::plain,
     plan::Change,
 };
 
@@ -44,12 +45,17 @@ impl Screen {
         }
     }
 
-    /// A line as it is.
+    /// A line; what of it a terminal would obey is shown instead.
     ///
     /// # Errors
     /// [`Failure::Terminal`].
     pub fn line(&mut self, text: &str) -> Result<(), Failure> {
-        writeln!(self.out, "{text}").map_err(Failure::Terminal)
+        self.styled(Style::new(), text)
+    }
+
+    fn styled(&mut self, style: Style, text: &str) -> Result<(), Failure> {
+        let text = plain(text);
+        writeln!(self.out, "{style}{text}{style:#}").map_err(Failure::Terminal)
     }
 
     /// A line that stands out.
@@ -57,7 +63,7 @@ impl Screen {
     /// # Errors
     /// [`Failure::Terminal`].
     pub fn heading(&mut self, text: &str) -> Result<(), Failure> {
-        self.line(&format!("{BOLD}{text}{BOLD:#}"))
+        self.styled(BOLD, text)
     }
 
     /// A text, broken at words to the width of the window; further lines are indented by `indent`.
@@ -85,7 +91,7 @@ impl Screen {
     pub fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(value);
         let text = text.map_err(|error| Failure::Terminal(error.into()))?;
-        self.line(&text)
+        writeln!(self.out, "{text}").map_err(Failure::Terminal)
     }
 
     /// What would become of a file.
@@ -113,7 +119,7 @@ impl Screen {
                 LineKind::Context => (" ", Style::new()),
                 LineKind::Hunk => ("", FAINT),
             };
-            self.line(&format!("  {style}{mark}{}{style:#}", line.text))?;
+            self.styled(style, &format!("  {mark}{}", line.text))?;
         }
         let modes = change.before.as_ref().zip(change.after.as_ref());
         if let Some((before, after)) = modes.filter(|(before, after)| before.mode != after.mode) {

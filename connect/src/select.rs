@@ -75,8 +75,12 @@ pub fn targets_to_revert(
         let remembered = state.files.iter();
         let remembered = remembered.filter(|(_, record)| record.tool == tool.id);
         let mut paths: Vec<_> = remembered.map(|(path, _)| path.clone()).collect();
+        // A place that cannot be told has nothing of ours.
         let today = settings.path(environment).ok();
-        paths.extend(today.filter(|path| !state.files.contains_key(path)));
+        let today = today.filter(|path| {
+            file::resolve(path).is_ok_and(|place| !state.files.contains_key(&place))
+        });
+        paths.extend(today);
         for path in paths {
             targets.push(target(tool, settings, path, state)?);
         }
@@ -117,11 +121,13 @@ fn target(
     path: std::path::PathBuf,
     state: &State,
 ) -> Result<Target, Failure> {
+    let place = file::resolve(&path)?;
     Ok(Target {
         tool,
         settings,
-        found: file::read(&path)?,
-        record: state.files.get(&path).cloned(),
+        found: file::read(&place)?,
+        record: state.files.get(&place).cloned(),
         path,
+        place,
     })
 }

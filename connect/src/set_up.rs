@@ -22,6 +22,9 @@ use crate::{
     tool::Tool,
 };
 
+/// Names an invite's code, for those who do not want it in their command line.
+const INVITE_VARIABLE: &str = "ANYRAY_INVITE";
+
 /// Stands in a plan for the key that the invite will be exchanged for.
 const KEY_TO_COME: &str = "ark_…";
 
@@ -37,7 +40,7 @@ pub fn set_up(
     environment: &Environment,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
-    let store = Store::of(environment);
+    let store = Store::of(environment)?;
     let run = Run::begin(options, environment, &store.load()?)?;
     run.show(screen)?;
     if options.dry_run {
@@ -70,6 +73,8 @@ struct Run<'a> {
     targets: Vec<Target>,
     setup: Setup,
     changes: Vec<Change>,
+    /// Whether there is a key to be remembered.
+    is_key_new: bool,
 }
 
 impl<'a> Run<'a> {
@@ -79,13 +84,20 @@ impl<'a> Run<'a> {
         state: &State,
     ) -> Result<Self, Failure> {
         let gateway = choose_gateway(options.gateway.as_ref(), state, environment)?;
-        let invite = options.invite.as_deref();
+        let named = options.invite.as_deref();
+        let invite = named.or_else(|| environment.variable(INVITE_VARIABLE));
         let source = Source::choose(invite, &gateway, state, environment)?;
         let tools = select::tools_to_set_up(&options.tools, environment)?;
         let targets = select::targets(&tools, state, environment)?;
         let setup = preview(options, environment, &gateway, &source);
         let changes = plan::set_up(&targets, &setup)?;
+        let is_key_new = match &source {
+            Source::Invite(_) => true,
+            Source::Known(known) => state.key(&gateway) != Some(known),
+            Source::Placeholder => false,
+        };
         Ok(Self {
+            is_key_new,
             options,
             environment,
             gateway,
@@ -98,7 +110,7 @@ impl<'a> Run<'a> {
     }
 
     fn is_needed(&self) -> bool {
-        matches!(self.source, Source::Invite(_)) || self.changes.iter().any(Change::is_needed)
+        self.is_key_new || self.changes.iter().any(Change::is_needed)
     }
 
     fn question(&self) -> &'static str {
@@ -113,12 +125,12 @@ impl<'a> Run<'a> {
         let reserved = apply::reserve(&self.changes, self.gateway.as_str(), store, state)?;
         self.obtain_key(store, state)?;
         drop(reserved);
-        let written = apply::set_up(&self.changes, self.gateway.as_str(), store, state);
-        written.map_err(|fault| Failure::Unfinished {
-            fault,
+        let written = self.write(store, state);
+        written.map_err(|failure| Failure::Unfinished {
+            why: Box::new(failure),
             kept: format!(
                 "what was written before is kept, and so is the key, in {}: mend it and run anyray-connect again, without --invite",
-                self.environment.shorten(&store.path())
+                self.environment.shorten(store.path())
             ),
         })?;
         let set_up: Vec<_> = self
@@ -133,8 +145,7 @@ impl<'a> Run<'a> {
         screen.line("To undo all of it: `anyray-connect --revert`")
     }
 
-    /// Exchanges the invite for a key, keeps it, and plans again with it. A key that is known is
-    /// remembered with the rest.
+    /// Exchanges the invite for a key and keeps it. A key that is known is remembered with the rest.
     fn obtain_key(&mut self, store: &Store, state: &mut State) -> Result<(), Failure> {
         let code = match &self.source {
             Source::Invite(Secret(code)) => code,
@@ -154,13 +165,21 @@ impl<'a> Run<'a> {
         state.keys.insert(self.gateway.to_string(), saved.clone());
         if let Err(fault) = store.save(state) {
             return Err(Failure::Unfinished {
-                fault,
+                why: Box::new(fault.into()),
                 kept: rescue(&saved.key),
             });
         }
         self.source = Source::Known(saved);
+        Ok(())
+    }
+
+    /// Plans with the key and writes. The gateway may have taken its time, and somebody may have
+    /// written meanwhile: the files are read once more.
+    fn write(&mut self, store: &Store, state: &mut State) -> Result<(), Failure> {
+        self.targets = select::targets(&self.tools, state, self.environment)?;
         self.setup = preview(self.options, self.environment, &self.gateway, &self.source);
         self.changes = plan::set_up(&self.targets, &self.setup)?;
+        apply::set_up(&self.changes, self.gateway.as_str(), store, state)?;
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use anyray_wire::anyray::{credential::CLIENT_KEY_PREFIX, headers, secret::Secret};
+use anyray_wire::anyray::{credential::CLIENT_KEY_PREFIX, secret::Secret};
 use serde::Serialize;
 
 use crate::gateway_url::GatewayUrl;
@@ -127,9 +127,8 @@ const METADATA: &str = "x-anyray-metadata";
 
 /// Whether a header is one that this program writes.
 pub fn is_our_header(name: &str) -> bool {
-    name.trim()
-        .to_ascii_lowercase()
-        .starts_with(headers::PREFIX)
+    let ours = [API_KEY, AUTH_MODE, CUSTOM_HOST, METADATA];
+    ours.iter().any(|our| name.trim().eq_ignore_ascii_case(our))
 }
 
 /// JSON with escapes for all that is not ASCII, in UTF-16 as JSON has them.

@@ -130,11 +130,10 @@ impl State {
         key.filter(|key| key.invite.as_deref() == Some(invite.as_str()))
     }
 
-    /// Forgets everything but which folders are to go.
-    pub fn forget(&mut self) {
+    /// Forgets the keys, and with them which gateway was the last.
+    pub fn forget_keys(&mut self) {
         self.gateway = None;
         self.keys.clear();
-        self.files.clear();
     }
 
     /// Whether there is nothing to remember.
@@ -159,17 +158,31 @@ const FOLDER_VARIABLE: &str = "ANYRAY_HOME";
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
+    /// The file, through links.
+    path: PathBuf,
     /// Whether the folder is this program's own, and not one that somebody named.
     is_own_folder: bool,
 }
 
 impl Store {
     /// The store of a machine; nothing is read yet.
-    pub fn of(environment: &Environment) -> Self {
-        Self {
-            folder: environment.folder(FOLDER_VARIABLE, ".anyray"),
-            is_own_folder: environment.variable(FOLDER_VARIABLE).is_none(),
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] for a folder that depends on where the program runs, and
+    /// [`Failure::File`].
+    pub fn of(environment: &Environment) -> Result<Self, Failure> {
+        let folder = environment.folder(FOLDER_VARIABLE, ".anyray");
+        if !folder.is_absolute() {
+            let message =
+                format!("{FOLDER_VARIABLE} is no absolute path: set it to one, or not at all");
+            return Err(Failure::Usage(message));
         }
+        let path = file::resolve(&folder.join("connect.json"))?;
+        Ok(Self {
+            folder,
+            path,
+            is_own_folder: environment.variable(FOLDER_VARIABLE).is_none(),
+        })
     }
 
     /// Whether a run has left anything here, if only its folder.
@@ -178,8 +191,8 @@ impl Store {
     }
 
     /// The file.
-    pub fn path(&self) -> PathBuf {
-        self.folder.join("connect.json")
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// What is remembered; nothing if there is no file.
@@ -187,8 +200,7 @@ impl Store {
     /// # Errors
     /// [`Failure::File`] and [`Failure::State`].
     pub fn load(&self) -> Result<State, Failure> {
-        let path = self.path();
-        let Some(contents) = file::read(&path)? else {
+        let Some(contents) = file::read(&self.path)? else {
             return Ok(State::default());
         };
         let read: Result<State, _> = serde_json::from_str(&contents.text);
@@ -201,6 +213,7 @@ impl Store {
             // The error's own text could quote a value.
             Err(error) => format!("line {}, column {}", error.line(), error.column()),
         };
+        let path = self.path.clone();
         Err(Failure::State { path, reason })
     }
 
@@ -214,7 +227,7 @@ impl Store {
         &self,
         work: impl FnOnce(&mut State) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let path = self.folder.join("lock");
+        let path = self.folder.join("connect.lock");
         let made = file::missing_folders(&path);
         let lock = lock(&path)?;
         let mut state = self.load()?;
@@ -227,7 +240,10 @@ impl Store {
         }
         let result = work(&mut state);
         if state.is_empty() {
-            let _ = file::remove(&path);
+            // One with something in it is somebody else's.
+            if lock.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+                let _ = file::remove(&path);
+            }
             file::remove_empty_folders(&state.folders);
         }
         drop(lock);
@@ -251,13 +267,12 @@ impl Store {
     /// # Errors
     /// [`FileFault`].
     pub fn save(&self, state: &State) -> Result<(), FileFault> {
-        let path = self.path();
         if state.is_empty() {
-            return file::remove(&path);
+            return file::remove(&self.path);
         }
-        let contents =
-            Self::contents(state).map_err(|error| FileFault::Write(path.clone(), error.into()))?;
-        file::write(&path, &contents)
+        let contents = Self::contents(state)
+            .map_err(|error| FileFault::Write(self.path.clone(), error.into()))?;
+        file::write(&self.path, &contents)
     }
 }
 
@@ -265,8 +280,21 @@ impl Store {
 fn lock(path: &Path) -> Result<File, Failure> {
     let fault = |error| FileFault::Write(path.to_owned(), error);
     file::make_folders(path).map_err(fault)?;
-    let file = File::create(path).map_err(fault)?;
+    if path.is_symlink() {
+        return Err(FileFault::Kind(path.to_owned()).into());
+    }
+    let mut options = File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, SECRET_MODE);
+    // What is there stays: it may be somebody else's.
+    let file = options
+        .append(true)
+        .create(true)
+        .open(path)
+        .map_err(fault)?;
     match file.try_lock() {
+        // A run that ended meanwhile has taken its file along, and the next one makes another.
+        Ok(()) if !path.exists() => Err(Failure::Busy(path.to_owned())),
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Failure::Busy(path.to_owned())),
         Err(TryLockError::Error(error)) => Err(fault(error).into()),

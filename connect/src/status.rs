@@ -106,7 +106,7 @@ pub fn status(
     environment: &Environment,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
-    let state = Store::of(environment).load()?;
+    let state = Store::of(environment)?.load()?;
     let gateway = choose_gateway(report.at.gateway.as_ref(), &state, environment)?;
     let status = Status::find(gateway.as_str(), &state, environment);
     if report.json {
@@ -114,7 +114,10 @@ pub fn status(
     }
     screen.line(&format!("Gateway: {gateway}"))?;
     let key = match (&status.key, &status.user) {
-        (Some(key), Some(user)) => format!("{key} of {user}"),
+        (Some(key), Some(user)) => {
+            let team = status.team.as_ref().map(|team| format!(", team {team}"));
+            format!("{key} of {user}{}", team.unwrap_or_default())
+        }
         (Some(key), None) => key.clone(),
         _ => "none is kept here".to_owned(),
     };
@@ -133,7 +136,7 @@ impl Status {
         let tools = tool::ALL.iter();
         Self {
             gateway: gateway.to_owned(),
-            key: saved.map(|saved| mask::mask(&saved.key.0)),
+            key: saved.map(|saved| mask::mask_secret(&saved.key.0)),
             user: saved.and_then(|saved| saved.user.clone()),
             team: saved.and_then(|saved| saved.team.clone()),
             tools: tools.map(|tool| look(tool, gateway, environment)).collect(),
@@ -202,7 +205,7 @@ fn look(tool: &'static Tool, gateway: &str, environment: &Environment) -> ToolSt
             status.credential = pointing.credential.as_deref().map(mask::mask_secret);
             let own = pointing.credential.filter(|it| setup::is_ours(it));
             status.own_credential = OwnCredential(own);
-            status.base_url = pointing.base_url;
+            status.base_url = pointing.base_url.as_deref().map(mask::mask);
         }
         Err(fault) => {
             status.state = ToolState::Unreadable;

@@ -14,7 +14,7 @@ use anyray_e2e::{
 };
 use serde_json::{Value, json};
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
     net::{TcpListener, TcpStream},
 };
 
@@ -428,5 +428,100 @@ async fn keys_of_two_gateways_are_kept_apart() -> Result<()> {
     ground.ada.run_connect(&back).await?;
     ensure!(ground.printed_key().await? == first);
     ensure!(ground.read(FILES[0])?.contains(&first));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_written_while_the_gateway_takes_its_time_stays() -> Result<()> {
+    let ground = Ground::start().await?;
+    let code = ground.invite().await?;
+    let settings = ground.ada.home().join(FILES[0]);
+    fs::create_dir(ground.ada.home().join(".claude"))?;
+    fs::write(&settings, "{}")?;
+    let own = r#"{"model": "opus"}"#;
+    let at = settings.clone();
+    let edit = move || fs::write(&at, own).unwrap_or_default();
+    let url = relay(ground.gateway().address(), edit).await?;
+    ground.redeem_at(&url, &code).await?.succeeded()?;
+    let text = ground.read(FILES[0])?;
+    ensure!(text.contains("opus") && text.contains("ark_"), "{text}");
+    ground.ada.run_connect(&["--revert", "--yes"]).await?;
+    ensure!(ground.read(FILES[0])? == own, "{}", ground.read(FILES[0])?);
+    Ok(())
+}
+
+/// A server that answers everything with this JSON, whatever it is asked.
+async fn answer_all(json: Value) -> Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let body = json.to_string();
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    tokio::spawn(async move {
+        loop {
+            let (mut caller, _) = listener.accept().await?;
+            let mut head = [0; 4096];
+            let _ = caller.read(&mut head).await?;
+            caller.write_all(answer.as_bytes()).await?;
+        }
+        #[expect(unreachable_code, reason = "it says what the errors are")]
+        Ok::<(), std::io::Error>(())
+    });
+    Ok(url)
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_key_gets_into_no_file() -> Result<()> {
+    let ground = Ground::start().await?;
+    let code = ground.invite().await?;
+    let good = make_key(ground.gateway(), &json!({"user": "ada"}))
+        .await?
+        .secret;
+    for (key, user) in [
+        ("ark_x\nX-Evil: 1", "ada"),
+        ("sk-hello", "ada"),
+        ("", "ada"),
+        ("anyray-placeholder", "ada"),
+        (&good, "ada\u{1b}]0;x\u{7}"),
+        (&good, "ada\nok"),
+        (&good, &"a".repeat(255)),
+    ] {
+        let url = answer_all(json!({"key": key, "keyId": "x", "user": user})).await?;
+        let finished = ground.redeem_at(&url, &code).await?;
+        failed(&finished, "none of an Anyray gateway")?;
+        ensure!(
+            finished.stderr.contains("ask for another invite"),
+            "{}",
+            finished.stderr
+        );
+        ensure!(ground.ada.tree()?.is_empty(), "{key:?} {user:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_of_an_answer_is_obeyed_by_the_terminal() -> Result<()> {
+    let ground = Ground::start().await?;
+    let user = "u\u{1b}]0;x\u{7}\r\nok    Fake: line\u{202e}";
+    let answer = json!({
+        "clientKeys": "Optional", "subscriptionPassthrough": false, "key": {"user": user},
+    });
+    let url = answer_all(answer).await?;
+    let finished = ground
+        .ada
+        .run_connect(&["doctor", "--gateway", &url])
+        .await?;
+    let told = finished.stdout;
+    ensure!(told.contains("Fake"), "{told}");
+    ensure!(
+        !told.contains(['\u{1b}', '\u{7}', '\r', '\u{202e}']),
+        "{told:?}"
+    );
+    ensure!(
+        !told.lines().any(|line| line.starts_with("ok    Fake")),
+        "{told}"
+    );
     Ok(())
 }

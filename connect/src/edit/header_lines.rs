@@ -51,7 +51,10 @@ mod tests {
 
     #[test]
     fn foreign_lines_stay_byte_for_byte() {
-        let ours = [line("x-anyray-a", "1"), line("x-anyray-b", "2")];
+        let ours = [
+            line("x-anyray-auth-mode", "1"),
+            line("x-anyray-api-key", "2"),
+        ];
         for foreign_lines in [
             "",
             "A: b",
@@ -65,14 +68,17 @@ mod tests {
             assert_eq!(merge(&ours, &merged), merged);
             assert_eq!(merge(&[], &merged), foreign_lines);
         }
-        assert_eq!(merge(&ours, "A: b"), "x-anyray-a: 1\nx-anyray-b: 2\nA: b");
+        assert_eq!(
+            merge(&ours, "A: b"),
+            "x-anyray-auth-mode: 1\nx-anyray-api-key: 2\nA: b"
+        );
     }
 
     #[test]
     fn ours_are_told_by_their_names_wherever_they_stand() {
-        let lines = "A: b\n X-Anyray-Metadata : {}\nC: d\nx-anyray-a:1";
+        let lines = "A: b\n X-Anyray-Metadata : {}\nC: d\nx-anyray-auth-mode:1";
         assert_eq!(foreign(lines), "A: b\nC: d\n");
         assert_eq!(find(lines, "x-anyray-metadata"), Some("{}"));
-        assert_eq!(find(lines, "x-anyray-b"), None);
+        assert_eq!(find(lines, "x-anyray-api-key"), None);
     }
 }

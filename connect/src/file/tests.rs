@@ -53,13 +53,43 @@ fn a_link_stays_a_link_and_what_it_leads_to_is_written() {
     fs::create_dir(folder.path().join("dotfiles")).expect("made");
     symlink("dotfiles/real", &link).expect("linked");
     for text in ["new", "newer"] {
-        write(&link, &contents(text, 0o640)).expect("written");
+        let target = resolve(&link).expect("resolved");
+        write(&target, &contents(text, 0o640)).expect("written");
         assert_eq!(fs::read_to_string(&real).expect("readable"), text);
         assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
     }
     let circle = folder.path().join("circle");
     symlink("circle", &circle).expect("linked");
-    let fault = write(&circle, &contents("", 0o600)).expect_err("a circle");
+    let fault = resolve(&circle).expect_err("a circle");
+    assert!(matches!(fault, FileFault::Kind(_)), "{fault}");
+}
+
+#[test]
+fn one_file_has_one_path() {
+    let folder = folder();
+    let root = fs::canonicalize(folder.path()).expect("there");
+    fs::create_dir(root.join("real")).expect("made");
+    symlink("real", root.join("link")).expect("linked");
+    let expected = root.join("real/a/b");
+    for path in ["real/a/b", "link/a/b"] {
+        assert_eq!(resolve(&root.join(path)).expect("resolved"), expected);
+    }
+    symlink("nowhere", root.join("gone")).expect("linked");
+    let fault = resolve(&root.join("gone/a/b")).expect_err("leads nowhere");
+    assert!(matches!(fault, FileFault::Dangling(_)), "{fault}");
+    // A file that is not there yet may have a link.
+    symlink("real/new", root.join("file")).expect("linked");
+    let resolved = resolve(&root.join("file")).expect("resolved");
+    assert_eq!(resolved, root.join("real/new"));
+}
+
+#[test]
+fn a_pipe_is_no_file_and_is_not_waited_for() {
+    let folder = folder();
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    let fault = read(&pipe).expect_err("no file");
     assert!(matches!(fault, FileFault::Kind(_)), "{fault}");
 }
 

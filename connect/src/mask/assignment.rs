@@ -8,12 +8,25 @@ use crate::setup::PLACEHOLDER;
 
 /// What the last word of a name is if it stands for something about a secret.
 const ABOUT: &[&str] = &[
-    "command", "count", "env", "file", "helper", "id", "limit", "ms", "name", "path", "size",
-    "type", "url",
+    "command", "count", "env", "file", "helper", "id", "limit", "mode", "ms", "name", "path",
+    "size", "type", "url",
 ];
 
 /// How a word of a name ends if it stands for a secret.
 const ENDINGS: &[&str] = &[
+    "auth",
+    "cookie",
+    "credentials",
+    "creds",
+    "dsn",
+    "keys",
+    "pass",
+    "passphrase",
+    "pat",
+    "pin",
+    "pwd",
+    "tokens",
+    "webhook",
     "key",
     "token",
     "secret",

@@ -92,7 +92,10 @@ fn arguments_that_make_no_sense_are_told() {
             "https://llm.example.com",
         ),
         (&["--tools", "emacs"], "the tools are claude-code, codex"),
-        (&["--invite", "ari_short", "--yes"], "--invite is"),
+        (
+            &["--invite", "ari_short", "--yes"],
+            "--invite is not complete",
+        ),
         (&["--user", "a\nb"], "control characters"),
         (&["--revert", "--subscription"], "cannot be used with"),
         (&["--nonsense"], "--nonsense"),
@@ -101,7 +104,7 @@ fn arguments_that_make_no_sense_are_told() {
     }
     let mut command = home.command(&["--yes"]);
     command.env("ANYRAY_CLIENT_KEY", "ark_cut");
-    Ran::of(command).failed(2, "ANYRAY_CLIENT_KEY is");
+    Ran::of(command).failed(2, "ANYRAY_CLIENT_KEY is not complete");
     assert_eq!(home.tree(), before);
 }
 
@@ -155,7 +158,7 @@ fn kill_after(child: &mut std::process::Child, time: Duration) {
 fn of_two_runs_at_once_one_is_told_to_wait() {
     let home = Home::lived_in();
     home.set_up().succeeded();
-    let lock = fs::File::create(home.path(".anyray/lock")).expect("there");
+    let lock = fs::File::create(home.path(".anyray/connect.lock")).expect("there");
     lock.lock().expect("locked");
     let other = ["--gateway", "https://other.example.com", "--yes"];
     for arguments in [&other[..], &["--revert", "--yes"]] {
@@ -178,5 +181,82 @@ fn a_state_that_is_not_readable_is_left_alone() {
     home.write(".anyray/connect.json", "{\"version\": 2}");
     home.run(&["status"]).failed(1, "its version is 2");
     home.write(".anyray/connect.json", "{\"version\": 1,\n \"keys\": 7}");
+    assert_eq!(home.tree(), before);
+}
+
+#[test]
+fn what_a_user_has_written_by_hand_comes_back_even_if_it_looks_like_ours() {
+    let own = r#"{"env": {"ANTHROPIC_BASE_URL": "https://mine.example.com", "ANTHROPIC_AUTH_TOKEN": "ark_mine", "ANTHROPIC_CUSTOM_HEADERS": "x-anyray-provider: openai\nA: b"}}"#;
+    let block = "# >>> anyray-connect >>>\nexport MINE=1\n# <<< anyray-connect <<<\n";
+    let home = Home::lived_in();
+    home.write(".claude/settings.json", own);
+    home.write(".bashrc", block);
+    home.write(
+        ".codex/anyray.config.toml",
+        "model_provider = \"anyray\"\n[model_providers.anyray]\nname = \"Mine\"\n",
+    );
+    let before = home.tree();
+    home.set_up().succeeded();
+    let settings = home.read(".claude/settings.json");
+    assert!(settings.contains("x-anyray-provider: openai"), "{settings}");
+    home.run(&["--revert", "--yes"]).succeeded();
+    assert_eq!(home.tree(), before);
+}
+
+#[test]
+fn one_file_by_two_paths_is_one_file() {
+    let home = Home::new();
+    let own = r#"{"env": {"ANTHROPIC_BASE_URL": "https://mine.example.com", "ANTHROPIC_AUTH_TOKEN": "sk-mine"}}"#;
+    home.write("real/settings.json", own);
+    home.link("alias", "real");
+    let before = home.tree();
+    let tools = ["--gateway", GATEWAY, "--tools", "claude-code", "--yes"];
+    for folder in ["real", "alias", "real"] {
+        let mut command = home.command(&tools);
+        command.env("CLAUDE_CONFIG_DIR", home.path(folder));
+        Ran::of(command).succeeded();
+    }
+    home.run(&["--revert", "--yes"]).succeeded();
+    assert_eq!(home.tree(), before);
+}
+
+#[test]
+fn a_link_to_nowhere_stays_and_its_file_goes() {
+    let home = Home::new();
+    home.write("dotfiles/other", "");
+    home.write(".claude/other", "");
+    home.link(".claude/settings.json", "../dotfiles/settings.json");
+    home.link(".anyray", "dotfiles");
+    let before = home.tree();
+    home.set_up().succeeded();
+    assert!(home.read("dotfiles/settings.json").contains(GATEWAY));
+    assert!(home.has("dotfiles/connect.json"));
+    home.run(&["--revert", "--yes"]).succeeded();
+    assert_eq!(home.tree(), before);
+
+    home.link(".codex", "nowhere");
+    let before = home.tree();
+    let tools = ["--gateway", GATEWAY, "--tools", "codex", "--yes"];
+    home.run(&tools)
+        .failed(1, "leads to a folder that is not there");
+    assert_eq!(home.tree(), before);
+}
+
+#[test]
+fn files_of_others_in_the_folder_of_the_state_stay() {
+    let home = Home::lived_in();
+    home.write("project/connect.lock", "mine");
+    let before = home.tree();
+    let at = |arguments: &[&str], folder: &str| {
+        let mut command = home.command(arguments);
+        command.env("ANYRAY_HOME", folder);
+        Ran::of(command)
+    };
+    let folder = home.path("project").display().to_string();
+    at(&["--gateway", GATEWAY, "--yes"], &folder).succeeded();
+    assert_eq!(home.read("project/connect.lock"), "mine");
+    at(&["--revert", "--yes"], &folder).succeeded();
+    assert_eq!(home.tree(), before);
+    at(&["--gateway", GATEWAY, "--yes"], "project").failed(2, "no absolute path");
     assert_eq!(home.tree(), before);
 }

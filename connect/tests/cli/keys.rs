@@ -93,3 +93,26 @@ fn a_dry_run_redeems_nothing() {
     home.run(&arguments).failed(1, "nothing listens there");
     assert_eq!(home.tree(), before);
 }
+
+#[test]
+fn a_key_that_is_given_once_is_kept() {
+    let home = Home::lived_in();
+    let key = key();
+    set_up_with(&home, &key, &["--tools", "cursor"]).succeeded();
+    let printed = home.run(&["print-key", "--gateway", GATEWAY]).succeeded();
+    assert_eq!(printed.out.trim(), key);
+    home.set_up().succeeded();
+    assert!(home.read(".bashrc").contains(&key));
+    home.run(&["--gateway", GATEWAY, "--subscription", "--yes"])
+        .succeeded();
+    assert!(home.read(".claude/settings.json").contains(&key));
+}
+
+#[test]
+fn an_invite_may_stand_in_a_variable() {
+    let home = Home::lived_in();
+    let code = write_invite_code(&[9; 32]);
+    let mut command = home.command(&["--gateway", "http://127.0.0.1:1", "--yes"]);
+    command.env("ANYRAY_INVITE", &code);
+    Ran::of(command).failed(1, "redeeming the invite");
+}

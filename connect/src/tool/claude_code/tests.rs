@@ -185,7 +185,7 @@ fn variables_that_win_over_ours_are_named() {
         ("", vertex_is_on, "VERTEX", true),
         ("ANTHROPIC_CUSTOM_HEADERS=A: secret", "{}", "HEADERS", true),
         (
-            "ANTHROPIC_CUSTOM_HEADERS=x-anyray-a: b",
+            "ANTHROPIC_CUSTOM_HEADERS=x-anyray-metadata: b",
             "{}",
             "HEADERS",
             false,
