@@ -202,6 +202,8 @@ const VERIFY: &str = "asking whether the key is good";
 
 const REDEEM: &str = "redeeming the invite";
 
+const NO_HOST: &str = "its host is not known: check the address, or the network";
+
 const NO_GATEWAY: &str = "the answer is none of an Anyray gateway: check the address";
 
 /// The gateway says by 503 that a later try may succeed; there is nothing here to wait for.
@@ -216,9 +218,8 @@ fn wait(pause: Duration) {
 /// What a call without an answer means, and what to do.
 fn explain(error: &Error) -> String {
     match error {
-        Error::HostNotFound => {
-            "its host is not known: check the address, or the network".to_owned()
-        }
+        Error::Io(error) if is_of_names(error) => NO_HOST.to_owned(),
+        Error::HostNotFound => NO_HOST.to_owned(),
         Error::ConnectionFailed => {
             "nothing answers there: check the address, or the network".to_owned()
         }
@@ -241,7 +242,10 @@ fn explain(error: &Error) -> String {
 fn explain_lost(error: &Error) -> String {
     let reason = explain(error);
     let is_sent = match error {
-        Error::Io(error) => error.kind() != io::ErrorKind::ConnectionRefused && !is_of_tls(error),
+        Error::Io(error) => {
+            let is_refused = error.kind() == io::ErrorKind::ConnectionRefused;
+            !is_refused && !is_of_tls(error) && !is_of_names(error)
+        }
         Error::Timeout(timeout) => !matches!(timeout, Timeout::Resolve | Timeout::Connect),
         Error::Protocol(_) => true,
         _ => false,
@@ -251,6 +255,13 @@ fn explain_lost(error: &Error) -> String {
     } else {
         reason
     }
+}
+
+/// Whether a host was not found. The standard library tells by its text alone.
+fn is_of_names(error: &io::Error) -> bool {
+    error
+        .to_string()
+        .starts_with("failed to lookup address information")
 }
 
 /// Whether a handshake failed, before which nothing is sent.

@@ -204,6 +204,9 @@ async fn a_gateway_that_does_not_answer_changes_nothing() -> Result<()> {
     let closed = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
     let finished = ground.redeem_at(&format!("http://{closed}"), &code).await?;
     failed(&finished, "nothing listens there")?;
+    let finished = ground.redeem_at("https://llm.invalid", &code).await?;
+    failed(&finished, "its host is not known")?;
+    ensure!(!finished.stderr.contains("used"), "{}", finished.stderr);
     // The fake provider is no gateway.
     let finished = ground.redeem_at(&ground.stand.fake.url(), &code).await?;
     failed(&finished, "404")?;

@@ -184,3 +184,31 @@ fn status_says_where_every_tool_points() {
         .succeeded()
         .says("set up for another address");
 }
+
+#[test]
+fn requests_are_attributed_to_who_is_named_or_to_the_email_of_git() {
+    let home = Home::lived_in();
+    let file = ".codex/anyray.config.toml";
+    home.set_up().succeeded();
+    assert!(
+        home.read(file).contains(r#"{"user":"ada"}"#),
+        "{}",
+        home.read(file)
+    );
+    home.write(".gitconfig", "[user]\n\temail = ada@example.com\n");
+    home.set_up().succeeded();
+    let expected = r#"{"user":"ada@example.com"}"#;
+    assert!(home.read(file).contains(expected), "{}", home.read(file));
+    let named = [
+        "--gateway",
+        GATEWAY,
+        "--user",
+        "zoë",
+        "--team",
+        "research",
+        "--yes",
+    ];
+    home.run(&named).succeeded();
+    let expected = r#"{"user":"zo\u00eb","team":"research"}"#;
+    assert!(home.read(file).contains(expected), "{}", home.read(file));
+}
