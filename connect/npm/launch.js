@@ -32,10 +32,12 @@ function main() {
 }
 
 function run(program) {
-  const child = spawn(program, process.argv.slice(2), { stdio: "inherit" });
+  // Before there is a program: it could be at work, and we be ended without it, before the next line.
+  let child;
   for (const signal of FORWARDED) {
     process.on(signal, () => child.kill(signal));
   }
+  child = spawn(program, process.argv.slice(2), { stdio: "inherit" });
   child.on("error", (error) => {
     fail(`${program} does not start (${error.code}): install the package again, where programs may run`);
   });
