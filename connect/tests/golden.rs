@@ -1,9 +1,9 @@
 //! What each tool's file becomes: `fixtures/TOOL/CASE/before.EXT` and `setup.json` make `after.EXT`.
 //!
-//! Without `before.EXT` there was no file. `edited.EXT` is `after.EXT` as its user has changed it
+//! `plan.txt` is what people are shown of it. Without `before.EXT` there was no file. `edited.EXT` is `after.EXT` as its user has changed it
 //! since, and `reverted.EXT` what is left of that; none if the file goes. `broken.EXT` is refused
-//! with `fault.txt`. `UPDATE=1` writes `after`, which must exist and may be empty, `reverted` and
-//! `fault`; review the difference.
+//! with `fault.txt`. `UPDATE=1` writes `after`, which must exist and may be empty, `plan`,
+//! `reverted` and `fault`; review the difference.
 
 #![cfg(test)]
 
@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyray_connect::{
+    diff::{self, LineKind},
     gateway_url::GatewayUrl,
     setup::{Billing, Credential, Setup},
     tool::{ALL, Settings, Undo, Way},
@@ -111,6 +112,9 @@ impl Case {
             .apply(before)
             .unwrap_or_else(|fault| panic!("{name}: {fault}"));
         expect(&self.path("after"), Some(&after));
+        let plan = plan(before.unwrap_or_default(), &after);
+        assert!(!plan.contains(KEY), "{name}: the plan shows the key");
+        expect(&self.folder.join("plan.txt"), Some(&plan));
 
         let removed = self.remove(&after, before);
         assert_eq!(removed.as_deref(), before, "{name}: what was there");
@@ -163,6 +167,21 @@ impl Case {
             );
         }
     }
+}
+
+/// What people are shown of a change, without colours.
+fn plan(before: &str, after: &str) -> String {
+    let lines = diff::lines(before, after).into_iter();
+    let lines = lines.map(|line| {
+        let mark = match line.kind {
+            LineKind::Added => "+",
+            LineKind::Removed => "-",
+            LineKind::Context => " ",
+            LineKind::Hunk => "",
+        };
+        format!("{mark}{}\n", line.text)
+    });
+    lines.collect()
 }
 
 impl Asked {
