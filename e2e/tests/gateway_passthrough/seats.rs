@@ -74,15 +74,19 @@ async fn s10_a_seats_token_reaches_the_listed_host_unchanged() -> Result<()> {
 #[tokio::test]
 async fn s10_a_codex_seat_reaches_the_path_below_the_named_base() -> Result<()> {
     let ground = Ground::start(Setup::default()).await?;
-    for base in ["/backend-api/codex", "/backend-api/codex/", ""] {
+    for (base, status) in [
+        ("/backend-api/codex", 200),
+        ("/backend-api/codex/", 200),
+        // The fake knows no such path: that is its own word, passed on.
+        ("", 404),
+    ] {
         let request = ground
             .seat_request(Dialect::Responses, &ground.base(base))
             .header("x-codex-turn-metadata", r#"{"installation_id":"canary"}"#)
             .header("chatgpt-account-id", "account-1")
             .header("session-id", "session-1");
         let answer = ground.send(&request).await?;
-        // The fake knows no such path: that is its own word, passed on.
-        assert_eq!(answer.status(), 404, "{}", answer.text());
+        assert_eq!(answer.status(), status, "{}", answer.text());
         let got = ground.take_seat_request()?;
         let expected = format!("{}/responses", base.trim_end_matches('/'));
         assert_eq!(got.path_and_query, expected);

@@ -49,6 +49,8 @@ async fn start(context: &Context, seats: &FakeProvider) -> Result<()> {
     });
     let host = |host| json!({ "host": host, "caBundleRef": { "name": "seats" } });
     let spec = json!({
+        // Until its pods know the hosts.
+        "replicas": 0,
         "auth": { "clientKeys": "Required", "subscriptionPassthrough": true },
         "egress": { "customHosts": SEAT_HOSTS.map(host) },
     });
@@ -61,12 +63,15 @@ async fn start(context: &Context, seats: &FakeProvider) -> Result<()> {
             gateway("g", spec),
         ])
         .await?;
-    context.wait_for("anyraygateway/g", "Ready").await?;
+    let limit = "--timeout=90s";
+    context
+        .kubectl(&["wait", "--for=create", "deployment/g", limit])
+        .await?;
     let aliases = json!([{ "ip": NODE.to_string(), "hostnames": SEAT_HOSTS }]);
     let pods = json!({ "spec": { "template": { "spec": { "hostAliases": aliases } } } });
     context.patch("deployment/g", &pods).await?;
-    let rollout = ["rollout", "status", "deployment/g", "--timeout=90s"];
-    context.kubectl(&rollout).await?;
+    let one = json!({ "spec": { "replicas": 1 } });
+    context.patch("anyraygateway/g", &one).await?;
     context.wait_for("anyraygateway/g", "Ready").await
 }
 
