@@ -98,35 +98,45 @@ impl<'a> Gateway<'a> {
         let request = RedeemRequest {
             token: Secret(code.to_owned()),
         };
+        let answer = self.send_code(&request)?;
+        let status = answer.status();
+        // Nobody knows what became of the code; a 503 says that nothing was made.
+        let is_unclear = status.is_success()
+            || (status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE);
+        let read = self.read(REDEEM, answer).and_then(|key| self.check(key));
+        read.map_err(|failure| match failure {
+            Failure::Call {
+                action,
+                gateway,
+                reason,
+            } if is_unclear => Failure::Call {
+                action,
+                gateway,
+                reason: format!("{reason}; {IF_USED}"),
+            },
+            failure => failure,
+        })
+    }
+
+    /// Sends a code, and again while the gateway says by a 503 that it is overloaded or its API
+    /// server away.
+    fn send_code(&self, request: &RedeemRequest) -> Result<Response<ureq::Body>, Failure> {
         let url = self.url.join("/connect/redeem");
+        let send = || {
+            let answer = self.agent.post(&url).send_json(request);
+            answer.map_err(|error| self.fault(REDEEM, explain_lost(&error)))
+        };
+        let mut answer = send()?;
         let mut pause = FIRST_PAUSE;
-        for tried in 1.. {
-            let answer = self.agent.post(&url).send_json(&request);
-            let answer = answer.map_err(|error| self.fault(REDEEM, explain_lost(&error)))?;
-            // 503 says that nothing was made: overloaded, or its API server is away.
-            let is_busy = answer.status() == StatusCode::SERVICE_UNAVAILABLE;
-            if !is_busy || tried == MAX_TRIES {
-                let status = answer.status();
-                let read = self.read(REDEEM, answer).and_then(|key| self.check(key));
-                // Nobody knows what became of the code.
-                let is_unclear = status.is_success() || status.is_server_error();
-                return read.map_err(|failure| match failure {
-                    Failure::Call {
-                        action,
-                        gateway,
-                        reason,
-                    } if is_unclear && !is_busy => Failure::Call {
-                        action,
-                        gateway,
-                        reason: format!("{reason}; {IF_USED}"),
-                    },
-                    failure => failure,
-                });
+        for _ in 1..MAX_TRIES {
+            if answer.status() != StatusCode::SERVICE_UNAVAILABLE {
+                break;
             }
             wait(pause);
             pause *= 2;
+            answer = send()?;
         }
-        Err(self.fault(REDEEM, "it was overloaded each time".to_owned()))
+        Ok(answer)
     }
 
     /// The answer, if it is a key of ours and names that a header can carry.

@@ -108,6 +108,31 @@ pub trait Settings: Sync {
     fn next_steps(&self, setup: &Setup, environment: &Environment) -> Vec<String>;
 }
 
+/// What of a file is ours, and all that it takes to write it again.
+trait Entries: Default + PartialEq {
+    /// What in a text is ours, by what it looks like and by the gateway that was written.
+    fn find(text: &str, gateway: Option<&str>) -> Result<Self, EditFault>;
+
+    /// The text with it.
+    fn put(&self, base: Option<&str>) -> Result<String, EditFault>;
+
+    /// The text without it, and with what it replaced of the original.
+    fn take_back(&self, text: &str, original: Option<&str>) -> Result<Option<String>, EditFault>;
+}
+
+/// [`Settings::remove`] of a file with entries of ours among others.
+fn remove<E: Entries>(current: &str, undo: &Undo<'_>) -> Result<Option<String>, EditFault> {
+    let ours = E::find(current, undo.gateway)?;
+    if ours == E::default() {
+        return Ok(Some(current.to_owned()));
+    }
+    // Nothing else has changed since: it is what it was, byte for byte.
+    if ours.put(undo.original).as_deref() == Ok(current) {
+        return Ok(undo.original.map(str::to_owned));
+    }
+    ours.take_back(current, undo.original)
+}
+
 /// What is known of a file's past.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Undo<'a> {

@@ -8,7 +8,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Pointing, Settings, Tool, Undo, Way};
+use super::{Entries, Pointing, Settings, Tool, Undo, Way};
 use crate::{
     edit::{EditFault, header_lines, json},
     environment::Environment,
@@ -71,15 +71,7 @@ impl Settings for ClaudeCode {
     }
 
     fn remove(&self, current: &str, undo: &Undo<'_>) -> Result<Option<String>, EditFault> {
-        let ours = Ours::find(current, undo.gateway)?;
-        if ours == Ours::default() {
-            return Ok(Some(current.to_owned()));
-        }
-        // Nothing else has changed since: it is what it was, byte for byte.
-        if ours.put(undo.original).as_deref() == Ok(current) {
-            return Ok(undo.original.map(str::to_owned));
-        }
-        ours.take_back(current, undo.original)
+        super::remove::<Ours>(current, undo)
     }
 
     fn pointing(&self, text: &str) -> Result<Pointing, EditFault> {
@@ -138,7 +130,9 @@ impl Ours {
             header_lines: headers.collect(),
         }
     }
+}
 
+impl Entries for Ours {
     /// What in a text is ours: credentials and headers by what they look like, the rest beside
     /// them.
     fn find(text: &str, gateway: Option<&str>) -> Result<Self, EditFault> {

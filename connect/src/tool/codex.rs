@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Pointing, Settings, Tool, Undo, Way};
+use super::{Entries, Pointing, Settings, Tool, Undo, Way};
 use crate::{
     edit::{EditFault, toml},
     environment::Environment,
@@ -76,15 +76,7 @@ impl Settings for Codex {
     }
 
     fn remove(&self, current: &str, undo: &Undo<'_>) -> Result<Option<String>, EditFault> {
-        let ours = Ours::find(current, undo.gateway)?;
-        if ours == Ours::default() {
-            return Ok(Some(current.to_owned()));
-        }
-        // Nothing else has changed since: it is what it was, byte for byte.
-        if ours.put(undo.original).as_deref() == Ok(current) {
-            return Ok(undo.original.map(str::to_owned));
-        }
-        ours.take_back(current, undo.original)
+        super::remove::<Ours>(current, undo)
     }
 
     fn pointing(&self, text: &str) -> Result<Pointing, EditFault> {
@@ -176,7 +168,9 @@ impl Ours {
             headers: headers.collect(),
         }
     }
+}
 
+impl Entries for Ours {
     /// What in a text is ours: credentials and headers by what they look like, the address by the
     /// gateway, and the rest beside them.
     fn find(text: &str, gateway: Option<&str>) -> Result<Self, EditFault> {
