@@ -1,4 +1,7 @@
-//! Anthropic's shapes, as far as pass-through needs them.
+//! Anthropic's shapes, as far as pass-through and the envelopes of other clouds need them.
 
+mod betas;
+pub mod envelope;
 pub mod error;
+pub mod foreign_error;
 pub mod usage;

@@ -15,6 +15,7 @@ use self::check::MAX_TIMEOUT_MS;
 
 pub mod api_key;
 pub mod check;
+pub mod credential;
 pub mod egress;
 pub mod endpoint;
 
@@ -42,7 +43,8 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+    /// An error of the field of this name.
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             field: field.into(),
             message: message.into(),
@@ -131,11 +133,23 @@ pub enum ClientKeys {
 pub struct Admin {
     /// The file that holds the admin token. After a change the token of before is good for 15
     /// minutes more.
-    pub credential: Credential,
+    pub credential: AdminCredential,
     /// Host by which `/admin` may be called from outside, in lower case and without a port.
     /// Names inside a cluster, private addresses and `localhost` do without. Default: none.
     #[serde(default)]
     pub host: Option<String>,
+}
+
+/// Where the admin token is.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AdminCredential {
+    /// Path of the file that holds the token, relative to the configuration directory, without
+    /// `..`. White space around the token is ignored.
+    pub file: String,
+    /// Version of the secret, free text, see the one of a provider key. Default: none.
+    #[serde(default)]
+    pub version: Option<String>,
 }
 
 /// One provider credential.
@@ -144,7 +158,7 @@ pub struct Admin {
 pub struct ProviderKey {
     /// Unique name: lower-case letters, digits, `-` and `.`, at most 253 characters.
     pub name: String,
-    /// Slug of the provider: `openai` or `anthropic`.
+    /// Slug of the provider, such as `openai` or `google-vertex-ai`.
     pub provider: String,
     /// Where the secret is.
     ///
@@ -153,7 +167,7 @@ pub struct ProviderKey {
     /// elsewhere.
     #[serde(default)]
     pub credential: Option<Credential>,
-    /// Where requests go. Default: the provider's public API.
+    /// Where requests go. Default: the provider's public API; some providers need settings for it.
     #[serde(default)]
     pub endpoint: Option<Endpoint>,
 }
@@ -162,27 +176,68 @@ pub struct ProviderKey {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Credential {
-    /// Path of the file that holds the API key, relative to the configuration directory, without
-    /// `..`, for example `keys/openai`. White space around the key is ignored.
+    /// Path of the file that holds the secret, relative to the configuration directory, without
+    /// `..`, for example `keys/openai`.
     pub file: String,
     /// Version of the secret, free text. It enters the reported hash, so that a rotation can be
     /// seen without a hash of the key. Default: none.
     #[serde(default)]
     pub version: Option<String>,
+    /// What the file holds. Default: apiKey.
+    #[serde(default, rename = "type")]
+    pub kind: CredentialKind,
+}
+
+/// What the file of a credential holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum CredentialKind {
+    /// An API key: one line, white space around it is ignored.
+    #[default]
+    ApiKey,
+    /// Access keys of AWS: JSON with `accessKeyId`, `secretAccessKey` and perhaps `sessionToken`.
+    AwsKeys,
+    /// The JSON file that Google hands out for a service account.
+    GoogleServiceAccount,
+    /// A client secret of Microsoft Entra: JSON with `tenantId`, `clientId`, `clientSecret` and
+    /// perhaps `authority`, which is `https://login.microsoftonline.com` by default.
+    EntraClient,
 }
 
 /// Where requests of a provider key go.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Endpoint {
-    /// Base URL, as the provider's own SDK takes it: with `/v1` for OpenAI, without for Anthropic.
-    pub url: String,
+    /// Base URL, as the provider's own SDK takes it: with `/v1` for OpenAI, without for all others.
+    /// Default: the provider's public API, in the region or location below; `azure-openai` and
+    /// `anyray-upstream` have none.
+    #[serde(default)]
+    pub url: Option<String>,
     /// Allows plain `http`. Default: false.
     #[serde(default)]
     pub allow_insecure: bool,
     /// PEM certificates to trust instead of the built-in roots. Default: the built-in roots.
     #[serde(default)]
     pub ca_bundle: Option<String>,
+    /// Region of AWS, such as `eu-central-1`. For `bedrock`, which needs it.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// Project of Google Cloud. For `google-vertex-ai`, which needs it.
+    #[serde(default)]
+    pub project_id: Option<String>,
+    /// Location in Google Cloud, such as `europe-west1` or `global`. For `google-vertex-ai`, which
+    /// needs it.
+    #[serde(default)]
+    pub location: Option<String>,
+    /// Version of Azure's API, such as `2024-10-21`. For `azure-openai`; with it, the plain paths
+    /// of OpenAI go to Azure's older API with a deployment in each path. Default: absent, then to
+    /// `/openai/v1`.
+    #[serde(default)]
+    pub api_version: Option<String>,
+    /// What the provider calls a model, by the name that callers use: a deployment of Azure, an
+    /// inference profile of Bedrock. A model that is not in it keeps its name. Default: none.
+    #[serde(default)]
+    pub models: BTreeMap<String, String>,
 }
 
 /// Which provider key serves which model.

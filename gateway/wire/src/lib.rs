@@ -8,11 +8,18 @@
 //! | [`Dialect::OpenAiChat`] | <https://platform.openai.com/docs/api-reference/chat> |
 //! | [`Dialect::OpenAiResponses`] | <https://platform.openai.com/docs/api-reference/responses> |
 //! | [`Dialect::AnthropicMessages`] | <https://docs.anthropic.com/en/api/messages> |
+//! | [`Dialect::BedrockInvoke`] | <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html> |
+//! | [`Dialect::BedrockConverse`] | <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html> |
+//! | [`Dialect::GeminiGenerate`] | <https://ai.google.dev/api/generate-content> |
 
 pub mod anthropic;
 pub mod anyray;
+pub mod aws_event_stream;
+pub mod bedrock;
 pub mod error;
 pub mod gateway_config;
+pub mod gemini;
+pub mod json_edit;
 pub mod key_scan;
 pub mod openai;
 pub mod sse;
@@ -31,7 +38,19 @@ pub enum Dialect {
     /// `.failed`.
     OpenAiResponses,
     /// Anthropic's Messages: named events that end in `message_stop`.
+    ///
+    /// Claude on Vertex and Bedrock's own Messages path speak it, too.
     AnthropicMessages,
+    /// Amazon Bedrock's `InvokeModel` and `InvokeModelWithResponseStream`: bodies of the model's
+    /// maker, with AWS's errors; a stream carries the maker's events inside frames of
+    /// [`aws_event_stream`].
+    BedrockInvoke,
+    /// Amazon Bedrock's `Converse` and `ConverseStream`: one shape for every model; a stream is
+    /// frames of [`aws_event_stream`] that end in `messageStop`, then `metadata`.
+    BedrockConverse,
+    /// Google's `generateContent`, `streamGenerateContent` and `countTokens`: unnamed `data:`
+    /// events without a last word; the stream's end is the answer's end.
+    GeminiGenerate,
 }
 
 impl Dialect {
@@ -41,6 +60,9 @@ impl Dialect {
             Self::OpenAiChat => "openai-chat",
             Self::OpenAiResponses => "openai-responses",
             Self::AnthropicMessages => "anthropic-messages",
+            Self::BedrockInvoke => "bedrock-invoke",
+            Self::BedrockConverse => "bedrock-converse",
+            Self::GeminiGenerate => "gemini-generate",
         }
     }
 }

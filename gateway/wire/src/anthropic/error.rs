@@ -12,8 +12,9 @@ pub struct Envelope<'a> {
     pub kind: &'static str,
     /// What went wrong.
     pub error: Detail<'a>,
-    /// Equal to the `request-id` header of the answer.
-    pub request_id: &'a str,
+    /// Equal to the `request-id` header of the answer, where one is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<&'a str>,
 }
 
 /// The inside of the envelope.
@@ -25,7 +26,8 @@ pub struct Detail<'a> {
     /// Text for a person.
     pub message: &'a str,
     /// What the class does not say.
-    pub details: Details<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<Details<'a>>,
 }
 
 /// The details of an error.

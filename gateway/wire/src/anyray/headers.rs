@@ -34,6 +34,9 @@ pub const OPENAI_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// Anthropic's API version: its presence marks a caller of Anthropic's API on shared paths.
 pub const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
+/// Anthropic's features that a caller opts into, as a list with commas.
+pub const ANTHROPIC_BETA: HeaderName = HeaderName::from_static("anthropic-beta");
+
 /// Tells SDKs of OpenAI and Anthropic whether to try again, whatever the status.
 pub const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 

@@ -24,25 +24,40 @@ pub struct CheckedEndpoint {
 /// Checks an endpoint: that its URL is one the gateway may send keys to, and that its certificates
 /// can be trust anchors.
 ///
+/// `url` is the one of the endpoint, or what stands for it.
+///
 /// # Errors
 /// `url` or `caBundle`.
-pub fn check(endpoint: &Endpoint, egress: &EgressRule) -> Result<CheckedEndpoint, FieldError> {
-    let checked = check_url(endpoint, egress).map_err(|message| FieldError::new("url", message))?;
+pub fn check(
+    url: &str,
+    endpoint: &Endpoint,
+    egress: &EgressRule,
+) -> Result<CheckedEndpoint, FieldError> {
+    let checked = check_url(url, endpoint.allow_insecure, egress)
+        .map_err(|message| FieldError::new("url", message))?;
     if let Some(pem) = &endpoint.ca_bundle {
         check_ca_bundle(pem).map_err(|message| FieldError::new("caBundle", message))?;
     }
     Ok(checked)
 }
 
-fn check_url(endpoint: &Endpoint, egress: &EgressRule) -> Result<CheckedEndpoint, &'static str> {
-    let uri: Uri = endpoint.url.parse().map_err(|_| "must be a URL")?;
+/// Checks a base URL alone.
+///
+/// # Errors
+/// What is wrong with it, without a word of it.
+pub fn check_url(
+    url: &str,
+    allow_insecure: bool,
+    egress: &EgressRule,
+) -> Result<CheckedEndpoint, &'static str> {
+    let uri: Uri = url.parse().map_err(|_| "must be a URL")?;
     let parts = uri.into_parts();
     let scheme = parts.scheme.ok_or("must begin with https://")?;
     let is_https = scheme == Scheme::HTTPS;
     if !is_https && scheme != Scheme::HTTP {
         return Err("must begin with https://");
     }
-    if !is_https && !endpoint.allow_insecure {
+    if !is_https && !allow_insecure {
         return Err("plain http needs endpoint.allowInsecure: true");
     }
     let authority = parts.authority.ok_or("must name a host")?;
@@ -107,16 +122,8 @@ uzYgatAUpaZwwqGhp4WzEDSOuL8CIDM9Sf7TNcjqHMiSLhcYKwUSEjGV8DLDr23Z
 -----END CERTIFICATE-----
 ";
 
-    fn endpoint(url: &str) -> Endpoint {
-        Endpoint {
-            url: url.to_owned(),
-            allow_insecure: false,
-            ca_bundle: None,
-        }
-    }
-
-    fn refusal(endpoint: &Endpoint) -> String {
-        let checked = check(endpoint, &EgressRule::default());
+    fn refusal(url: &str, endpoint: &Endpoint) -> String {
+        let checked = check(url, endpoint, &EgressRule::default());
         checked.expect_err("refused").to_string()
     }
 
@@ -128,7 +135,7 @@ uzYgatAUpaZwwqGhp4WzEDSOuL8CIDM9Sf7TNcjqHMiSLhcYKwUSEjGV8DLDr23Z
             ("https://h:8443/proxy/v1/", "h:8443", "/proxy/v1"),
             ("https://1.1.1.1/v1", "1.1.1.1", "/v1"),
         ] {
-            let checked = check(&endpoint(url), &EgressRule::default()).expect(url);
+            let checked = check(url, &Endpoint::default(), &EgressRule::default()).expect(url);
             assert_eq!(checked.scheme, Scheme::HTTPS, "{url}");
             assert_eq!(checked.authority, authority, "{url}");
             assert_eq!(checked.path, path, "{url}");
@@ -148,7 +155,7 @@ uzYgatAUpaZwwqGhp4WzEDSOuL8CIDM9Sf7TNcjqHMiSLhcYKwUSEjGV8DLDr23Z
             ("https://[::1]/", "url: is a private address"),
             ("https://[::ffff:10.0.0.1]/", "url: is a private address"),
         ] {
-            let message = refusal(&endpoint(url));
+            let message = refusal(url, &Endpoint::default());
             assert!(message.starts_with(expected), "{url}: {message}");
             assert!(!message.contains("pw"), "{message}");
         }
@@ -156,33 +163,35 @@ uzYgatAUpaZwwqGhp4WzEDSOuL8CIDM9Sf7TNcjqHMiSLhcYKwUSEjGV8DLDr23Z
 
     #[test]
     fn the_switches_open_plain_http_and_private_addresses() {
+        let url = "http://10.0.0.1:8080/v1";
         let insecure = Endpoint {
             allow_insecure: true,
-            ..endpoint("http://10.0.0.1:8080/v1")
+            ..Endpoint::default()
         };
         let open = EgressRule {
             allow_private: true,
             ..EgressRule::default()
         };
-        let checked = check(&insecure, &open).expect("allowed");
+        let checked = check(url, &insecure, &open).expect("allowed");
         assert_eq!(checked.scheme, Scheme::HTTP);
-        assert!(refusal(&insecure).starts_with("url: is a private address"));
+        assert!(refusal(url, &insecure).starts_with("url: is a private address"));
     }
 
     #[test]
     fn a_ca_bundle_holds_certificates_and_each_can_be_trusted() {
         let with_bundle = |pem: &str| Endpoint {
             ca_bundle: Some(pem.to_owned()),
-            ..endpoint("https://h/v1")
+            ..Endpoint::default()
         };
         let two = format!("text before\n{CERTIFICATE}{CERTIFICATE}");
-        check(&with_bundle(&two), &EgressRule::default()).expect("certificates");
+        let url = "https://h/v1";
+        check(url, &with_bundle(&two), &EgressRule::default()).expect("certificates");
         let none = "caBundle: must hold at least one PEM certificate";
         let key = CERTIFICATE.replace("CERTIFICATE", "PRIVATE KEY");
-        assert_eq!(refusal(&with_bundle("x")), none);
-        assert_eq!(refusal(&with_bundle(&key)), none);
+        assert_eq!(refusal(url, &with_bundle("x")), none);
+        assert_eq!(refusal(url, &with_bundle(&key)), none);
         let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        let message = refusal(&with_bundle(&format!("{CERTIFICATE}{broken}")));
+        let message = refusal(url, &with_bundle(&format!("{CERTIFICATE}{broken}")));
         assert!(message.starts_with("caBundle: holds a certificate that cannot"));
     }
 }

@@ -1,0 +1,56 @@
+//! Another gateway that speaks OpenAI's and Anthropic's APIs: Anyray, LiteLLM, Portkey.
+
+use anyray_wire::{
+    Dialect,
+    gateway_config::{CredentialKind, Endpoint},
+};
+
+use super::{AuthScheme, Carriage, Provider};
+use crate::{
+    path::Operation,
+    settings::{Need, Settings},
+};
+
+#[derive(Debug)]
+pub(super) struct AnyrayUpstream;
+
+impl Provider for AnyrayUpstream {
+    fn slug(&self) -> &'static str {
+        "anyray-upstream"
+    }
+
+    fn carries(&self, dialect: Dialect, operation: Operation) -> Option<Carriage> {
+        Carriage::as_is(
+            &[
+                Dialect::OpenAiChat,
+                Dialect::OpenAiResponses,
+                Dialect::AnthropicMessages,
+            ],
+            dialect,
+            operation,
+        )
+    }
+
+    fn auth(&self, _kind: CredentialKind, _host: &str) -> AuthScheme {
+        AuthScheme::Bearer
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            url: Need::Required,
+            ..Settings::default()
+        }
+    }
+
+    fn public_url(&self, _endpoint: &Endpoint) -> Option<String> {
+        None
+    }
+
+    fn path_prefix(&self) -> &'static str {
+        "/v1"
+    }
+
+    fn may_loop(&self) -> bool {
+        true
+    }
+}
