@@ -21,6 +21,7 @@ mod admin_client_keys;
 mod admin_invites;
 mod answer;
 mod connect;
+mod inference_profiles;
 
 /// The routes of one worker. The table of inference paths is in `inbound`.
 pub fn router(worker: Arc<Worker>) -> Router {
@@ -28,6 +29,7 @@ pub fn router(worker: Arc<Worker>) -> Router {
         .route("/", get(greet))
         .route("/livez", get(async || "ok"))
         .route("/api/hello", any(async || "ok"))
+        .merge(inference_profiles::router())
         .merge(connect::router().merge(admin::router(&worker)).layer(
             middleware::map_response_with_state(Arc::clone(&worker), with_request_id),
         ))

@@ -1,6 +1,7 @@
 //! A request's body on its way in: bounded, searched for `model`, and handed on unchanged.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
@@ -218,7 +219,50 @@ impl Head {
     }
 }
 
+impl<T: Into<Bytes>> From<T> for UpstreamBody {
+    /// A body that is whole.
+    fn from(bytes: T) -> Self {
+        Self {
+            head: bytes.into(),
+            rest: None,
+        }
+    }
+}
+
 impl UpstreamBody {
+    /// The body, if all of it has arrived.
+    pub fn whole(&self) -> Option<&Bytes> {
+        self.rest.is_none().then_some(&self.head)
+    }
+
+    /// Waits for all of it, because the provider wants it in another form or signed.
+    ///
+    /// `held` is what it takes of the budget beyond what was collected.
+    ///
+    /// # Errors
+    /// [`GatewayError::OutOfBodyBudget`], or any with which a streamed body fails.
+    pub async fn into_whole(self, mut held: Held) -> Result<Bytes, GatewayError> {
+        let Self {
+            head,
+            rest: Some(mut rest),
+        } = self
+        else {
+            return Ok(self.head);
+        };
+        let limit = rest.bounds.max_buffered_bytes;
+        let mut whole = BytesMut::new();
+        let mut next = Some(head);
+        while let Some(data) = next {
+            if !held.take(data.len() as u64, limit) {
+                return Err(GatewayError::OutOfBodyBudget);
+            }
+            whole.extend_from_slice(&data);
+            next = rest.next_data().await?;
+        }
+        let bytes = whole.freeze();
+        Ok(Bytes::from_owner(Budgeted { bytes, _held: held }))
+    }
+
     /// The value of the top-level key `model`, where there is one in the collected part.
     pub fn find_model(&self) -> Option<String> {
         let mut rest = self.head.as_ref();
@@ -286,6 +330,22 @@ impl http_body::Body for UpstreamBody {
 }
 
 impl Rest {
+    /// The next piece; `None` at the end.
+    async fn next_data(&mut self) -> Result<Option<Bytes>, GatewayError> {
+        loop {
+            let Some(frame) = poll_fn(|context| self.poll_frame(context)).await else {
+                return Ok(None);
+            };
+            let frame = frame.map_err(|_| {
+                let fault = self.fault.get();
+                fault.cloned().unwrap_or(GatewayError::ReadBody)
+            })?;
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
+            }
+        }
+    }
+
     fn poll_frame(
         &mut self,
         context: &mut Context<'_>,

@@ -5,10 +5,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyray_wire::{Dialect, anyray::credential::CredentialFault, error::ErrorDetail};
+use anyray_providers::{self as providers, Operation};
+use anyray_wire::{
+    Dialect, anthropic::envelope::EnvelopeFault, anyray::credential::CredentialFault,
+    error::ErrorDetail,
+};
 use http::StatusCode;
 
-use crate::{custom_host::CustomHostFault, provider, service_account::TokenFault};
+use crate::{custom_host::CustomHostFault, service_account::TokenFault};
 
 /// Why a request was not served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -148,20 +152,68 @@ pub enum GatewayError {
     /// `x-anyray-provider` names none that we know.
     #[error(
         "x-anyray-provider names an unknown provider; known are: {}",
-        provider::slugs()
+        providers::slugs()
     )]
     UnknownProvider,
     /// The provider does not take bodies of this dialect.
     #[error(
-        "provider {provider} does not speak {}; use a path of its own API, or another provider by x-anyray-provider or routing.models",
-        dialect.name()
+        "provider {provider} does not speak {} for {}; use a path of its own API, or another provider by x-anyray-provider or routing.models",
+        dialect.name(),
+        operation.name()
     )]
     DialectNotSpoken {
         /// Slug of the provider that was chosen.
         provider: &'static str,
         /// What the request speaks.
         dialect: Dialect,
+        /// What it asks for.
+        operation: Operation,
     },
+    /// The path is one provider's own, and `x-anyray-provider` names another.
+    #[error(
+        "this path is one of provider {provider}; leave x-anyray-provider out, or use a path of the provider that it names"
+    )]
+    PathOfOtherProvider {
+        /// Slug of the provider that has the path.
+        provider: &'static str,
+    },
+    /// The provider's path must name the model, and the body does not.
+    #[error(
+        "provider {provider} needs the name of the model, and the request body has none at its top level"
+    )]
+    ModelMissing {
+        /// Slug.
+        provider: &'static str,
+    },
+    /// The provider's path must name the model, and this name cannot stand there.
+    #[error(
+        "provider {provider} can have no model or deployment of this name; its administrator can map the name in endpoint.models"
+    )]
+    ModelUnfit {
+        /// Slug.
+        provider: &'static str,
+    },
+    /// The provider wants the body in another envelope, and it cannot be put into one.
+    #[error("the request body cannot go to provider {provider}: {fault}")]
+    EnvelopeUnfit {
+        /// Slug.
+        provider: &'static str,
+        /// What is wrong with the body.
+        fault: EnvelopeFault,
+    },
+    /// The request cannot be signed.
+    #[error(
+        "the request cannot be signed for provider {provider}: its path or an x-amz- header is not plain text"
+    )]
+    Unsignable {
+        /// Slug.
+        provider: &'static str,
+    },
+    /// The request has been here before.
+    #[error(
+        "the request came back to this gateway, or went through too many: a provider key of anyray-upstream leads in a circle"
+    )]
+    LoopDetected,
     /// Neither the gateway nor the caller has a credential for the provider.
     #[error(
         "no provider key for {provider} is configured, and the request carries no key of its own; add a provider key for {provider} to the gateway"
@@ -177,6 +229,22 @@ pub enum GatewayError {
     NoCredential {
         /// Name of the provider key.
         name: Arc<str>,
+    },
+    /// The token service does not take the credential of the provider key.
+    #[error(
+        "the token service of provider {provider} refuses the credential of the provider key {name}: renew it"
+    )]
+    CredentialRefused {
+        /// Slug.
+        provider: &'static str,
+        /// Name of the provider key.
+        name: Arc<str>,
+    },
+    /// The token service gave no token.
+    #[error("the token service of provider {provider} gave no token; try again shortly")]
+    TokenUnavailable {
+        /// Slug.
+        provider: &'static str,
     },
     /// The request's body is compressed.
     #[error("compressed request bodies are not accepted; send the body without content-encoding")]
@@ -291,6 +359,11 @@ impl GatewayError {
             | Self::InvalidCustomHost { .. }
             | Self::UnknownProvider
             | Self::DialectNotSpoken { .. }
+            | Self::PathOfOtherProvider { .. }
+            | Self::ModelMissing { .. }
+            | Self::ModelUnfit { .. }
+            | Self::EnvelopeUnfit { .. }
+            | Self::Unsignable { .. }
             | Self::DuplicateModel
             | Self::ModelUnknown
             | Self::ReadBody => StatusCode::BAD_REQUEST,
@@ -317,10 +390,14 @@ impl GatewayError {
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::EncodedBody | Self::BodyNotPlainJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NoProviderKey { .. } | Self::NoCredential { .. } => StatusCode::FAILED_DEPENDENCY,
+            Self::NoProviderKey { .. }
+            | Self::NoCredential { .. }
+            | Self::CredentialRefused { .. } => StatusCode::FAILED_DEPENDENCY,
             Self::WebSocket => StatusCode::UPGRADE_REQUIRED,
+            Self::LoopDetected => StatusCode::LOOP_DETECTED,
             Self::Unreachable { .. }
             | Self::EgressRefused { .. }
+            | Self::TokenUnavailable { .. }
             | Self::InvalidAnswer { .. }
             | Self::StreamCut { .. }
             | Self::StreamOverflow { .. } => StatusCode::BAD_GATEWAY,
@@ -366,8 +443,16 @@ impl GatewayError {
             Self::CustomHostNotAllowed => "custom_host_not_allowed",
             Self::UnknownProvider => "unknown_provider",
             Self::DialectNotSpoken { .. } => "dialect_not_spoken",
+            Self::PathOfOtherProvider { .. } => "path_of_other_provider",
+            Self::ModelMissing { .. } => "model_missing",
+            Self::ModelUnfit { .. } => "model_unfit",
+            Self::EnvelopeUnfit { .. } => "envelope_unfit",
+            Self::Unsignable { .. } => "request_unsignable",
+            Self::LoopDetected => "loop_detected",
             Self::NoProviderKey { .. } => "provider_key_missing",
             Self::NoCredential { .. } => "provider_credential_missing",
+            Self::CredentialRefused { .. } => "provider_credential_refused",
+            Self::TokenUnavailable { .. } => "provider_token_unavailable",
             Self::EncodedBody => "encoded_body",
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::DuplicateModel => "duplicate_model",
@@ -392,7 +477,8 @@ impl GatewayError {
 
     /// Whether a later try may succeed, for `retry-after` and `x-should-retry`.
     pub fn is_retryable(&self) -> bool {
-        self.status().is_server_error() && !matches!(self, Self::EgressRefused { .. })
+        self.status().is_server_error()
+            && !matches!(self, Self::EgressRefused { .. } | Self::LoopDetected)
             || *self == Self::BodyTimeout
             || self.status() == StatusCode::TOO_MANY_REQUESTS
     }

@@ -15,7 +15,8 @@ const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 /// Removes from a request what must not reach a provider.
 ///
 /// That is: hop-by-hop headers and those that `connection` names, framing, every credential,
-/// everything of ours, cookies and what proxies in front of the gateway added.
+/// everything of ours, cookies, what belongs to a signature of AWS, and what proxies in front of
+/// the gateway added.
 /// The answer is asked for without compression, because the gateway must read usage from it.
 pub fn clean_request(headers: &mut HeaderMap) {
     remove_matching(headers, |name, value| {
@@ -78,7 +79,15 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
 fn is_request_only(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),
-        "content-length" | "cookie" | "expect" | "forwarded" | "host" | "x-real-ip"
+        "content-length"
+            | "cookie"
+            | "expect"
+            | "forwarded"
+            | "host"
+            | "x-amz-content-sha256"
+            | "x-amz-date"
+            | "x-amz-security-token"
+            | "x-real-ip"
     ) || name.as_str().starts_with("x-forwarded-")
 }
 
@@ -130,6 +139,9 @@ mod tests {
             ("transfer-encoding", "chunked"),
             ("upgrade", "h2c"),
             ("x-anyray-metadata", "{}"),
+            ("x-amz-content-sha256", "e3b0"),
+            ("x-amz-date", "20261130T000000Z"),
+            ("x-amz-security-token", "t"),
             ("x-api-key", "k"),
             ("helicone-auth", "Bearer ark_0"),
             ("x-forwarded-for", "1.2.3.4"),

@@ -1,68 +1,12 @@
 //! What a caller asks for, read from method, path and headers.
 //!
-//! The table of inference paths is here; what else the gateway answers is in `api`.
+//! The tables of paths are in `anyray_providers`; what else the gateway answers is in `api`.
 
+use anyray_providers::{ALL, Methods, Operation, Provider, Route, path};
 use anyray_wire::{Dialect, anyray::headers};
-use http::{HeaderMap, Method, header::UPGRADE, request::Parts};
+use http::{HeaderMap, header::UPGRADE, request::Parts};
 
 use crate::error::GatewayError;
-
-/// What a request does, for routing, accounting and metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// OpenAI chat completions.
-    ChatCompletions,
-    /// OpenAI legacy completions.
-    Completions,
-    /// OpenAI Responses: a new response.
-    Responses,
-    /// OpenAI Responses: reading, cancelling or deleting one.
-    StoredResponses,
-    /// OpenAI embeddings.
-    Embeddings,
-    /// The list of models, or one of them, in either API.
-    Models,
-    /// Anthropic messages.
-    Messages,
-    /// Anthropic token counting.
-    CountTokens,
-    /// A path of `passthroughPaths`.
-    Passthrough,
-}
-
-impl Operation {
-    /// The operation's name in logs and metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ChatCompletions => "chat_completions",
-            Self::Completions => "completions",
-            Self::Responses => "responses",
-            Self::StoredResponses => "stored_responses",
-            Self::Embeddings => "embeddings",
-            Self::Models => "models",
-            Self::Messages => "messages",
-            Self::CountTokens => "count_tokens",
-            Self::Passthrough => "passthrough",
-        }
-    }
-
-    /// Whether the request's body names a model.
-    pub fn has_model(self) -> bool {
-        self.is_metered() || self == Self::CountTokens
-    }
-
-    /// Whether a successful answer must say how many tokens it cost.
-    pub fn is_metered(self) -> bool {
-        matches!(
-            self,
-            Self::ChatCompletions
-                | Self::Completions
-                | Self::Responses
-                | Self::Embeddings
-                | Self::Messages
-        )
-    }
-}
 
 /// A request that the gateway serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,82 +15,12 @@ pub struct Inbound {
     pub operation: Operation,
     /// What its body looks like, and errors must.
     pub dialect: Dialect,
-    /// The path without `/v1`, as received, beginning with `/`.
+    /// The provider whose own path it is; `None` for the plain paths.
+    pub native: Option<&'static dyn Provider>,
+    /// The model that the path names. A body's counts for nothing then.
+    pub path_model: Option<String>,
+    /// The path as received, beginning with `/`; without `/v1` if it is a plain one.
     pub path: String,
-}
-
-/// One row of the table of inference paths.
-#[derive(Clone, Copy, Debug)]
-struct Row {
-    /// Without `/v1`; a trailing `/*` stands for everything below.
-    pattern: &'static str,
-    methods: &'static [Method],
-    allow: &'static str,
-    operation: Operation,
-    /// `None` where `anthropic-version` decides.
-    dialect: Option<Dialect>,
-}
-
-const GET: &[Method] = &[Method::GET];
-const POST: &[Method] = &[Method::POST];
-const GET_POST_DELETE: &[Method] = &[Method::GET, Method::POST, Method::DELETE];
-/// CONNECT and TRACE mean something else to a proxy than to a provider.
-const PASSTHROUGH_METHODS: &[Method] = &[
-    Method::GET,
-    Method::HEAD,
-    Method::POST,
-    Method::PUT,
-    Method::PATCH,
-    Method::DELETE,
-    Method::OPTIONS,
-];
-const PASSTHROUGH_ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-const CHAT: Option<Dialect> = Some(Dialect::OpenAiChat);
-const RESPONSES: Option<Dialect> = Some(Dialect::OpenAiResponses);
-const MESSAGES: Option<Dialect> = Some(Dialect::AnthropicMessages);
-
-/// Every inference path, served with and without `/v1`.
-const TABLE: &[Row] = &[
-    row("/chat/completions", POST, Operation::ChatCompletions, CHAT),
-    row("/messages", POST, Operation::Messages, MESSAGES),
-    row("/responses", POST, Operation::Responses, RESPONSES),
-    row(
-        "/messages/count_tokens",
-        POST,
-        Operation::CountTokens,
-        MESSAGES,
-    ),
-    row("/embeddings", POST, Operation::Embeddings, CHAT),
-    row("/completions", POST, Operation::Completions, CHAT),
-    row("/responses/compact", POST, Operation::Responses, RESPONSES),
-    row("/models", GET, Operation::Models, None),
-    row("/models/*", GET, Operation::Models, None),
-    row(
-        "/responses/*",
-        GET_POST_DELETE,
-        Operation::StoredResponses,
-        RESPONSES,
-    ),
-];
-
-const fn row(
-    pattern: &'static str,
-    methods: &'static [Method],
-    operation: Operation,
-    dialect: Option<Dialect>,
-) -> Row {
-    let allow = match methods.len() {
-        3 => "GET, POST, DELETE",
-        _ if matches!(methods, [Method::GET]) => "GET",
-        _ => "POST",
-    };
-    Row {
-        pattern,
-        methods,
-        allow,
-        operation,
-        dialect,
-    }
 }
 
 /// Reads what the request asks for.
@@ -159,46 +33,56 @@ pub fn read(parts: &Parts, passthrough_paths: &[String]) -> Result<Inbound, Gate
         return Err(GatewayError::WebSocket);
     }
     let full = parts.uri.path();
-    let path = without_version(full);
-    if !is_safe(path) {
+    let plain = without_version(full);
+    if !is_safe(plain) {
         return Err(GatewayError::UnsafePath);
     }
-    let caller = caller_dialect(&parts.headers);
-    let inbound = |operation, dialect: Option<Dialect>| Inbound {
-        operation,
-        dialect: dialect.unwrap_or(caller),
+    let (native, route, path) = find(full)
+        .or_else(|| find_passthrough(full, passthrough_paths).map(|route| (None, route, plain)))
+        .ok_or(GatewayError::UnknownPath)?;
+    if !route.methods.contain(&parts.method) {
+        return Err(GatewayError::MethodNotAllowed {
+            allow: route.methods.allow,
+        });
+    }
+    Ok(Inbound {
+        operation: route.operation,
+        dialect: route
+            .dialect
+            .unwrap_or_else(|| caller_dialect(&parts.headers)),
+        native,
+        path_model: route.model,
         path: path.to_owned(),
-    };
-    if let Some(row) = TABLE.iter().find(|row| matches_pattern(row.pattern, path)) {
-        return if row.methods.contains(&parts.method) {
-            Ok(inbound(row.operation, row.dialect))
-        } else {
-            Err(GatewayError::MethodNotAllowed { allow: row.allow })
-        };
-    }
-    if passthrough_paths
-        .iter()
-        .any(|pattern| matches_pattern(pattern, full))
-    {
-        return if PASSTHROUGH_METHODS.contains(&parts.method) {
-            Ok(inbound(Operation::Passthrough, None))
-        } else {
-            Err(GatewayError::MethodNotAllowed {
-                allow: PASSTHROUGH_ALLOW,
-            })
-        };
-    }
-    Err(GatewayError::UnknownPath)
+    })
 }
 
 /// The dialect in which a caller expects an error, where the request itself could not be read.
 pub fn error_dialect(parts: &Parts) -> Dialect {
-    let path = without_version(parts.uri.path());
-    TABLE
-        .iter()
-        .find(|row| matches_pattern(row.pattern, path))
-        .and_then(|row| row.dialect)
+    find(parts.uri.path())
+        .and_then(|(_, route, _)| route.dialect)
         .unwrap_or_else(|| caller_dialect(&parts.headers))
+}
+
+/// What a path leads to, be it a plain one or a provider's own; and the path as it goes on.
+fn find(full: &str) -> Option<(Option<&'static dyn Provider>, Route, &str)> {
+    let plain = without_version(full);
+    if let Some(route) = path::find_plain(plain) {
+        return Some((None, route, plain));
+    }
+    ALL.iter()
+        .find_map(|provider| Some((Some(*provider), provider.read_path(full)?, full)))
+}
+
+fn find_passthrough(full: &str, patterns: &[String]) -> Option<Route> {
+    let is_listed = patterns
+        .iter()
+        .any(|pattern| path::matches_pattern(pattern, full));
+    is_listed.then_some(Route {
+        methods: Methods::ANY,
+        operation: Operation::Passthrough,
+        dialect: None,
+        model: None,
+    })
 }
 
 /// On paths that two APIs share, Anthropic's mandatory version header tells its callers.
@@ -221,15 +105,6 @@ fn without_version(path: &str) -> &str {
     match path.strip_prefix("/v1") {
         Some(rest) if rest.starts_with('/') => rest,
         _ => path,
-    }
-}
-
-fn matches_pattern(pattern: &str, path: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(prefix) => path
-            .strip_prefix(prefix)
-            .is_some_and(|rest| !rest.is_empty()),
-        None => pattern == path,
     }
 }
 

@@ -1,8 +1,9 @@
 //! The data plane: an OpenAI- and Anthropic-compatible gateway that passes bytes through.
 //!
 //! In reading order: [`pipeline`] is a request's way; [`inbound`], [`auth`], [`routing`] and
-//! [`outbound`] decide, purely; [`callers`], [`access`] and [`store`] know who may call; [`body`], [`upstream`] and [`stream`] move bytes; [`record`],
-//! [`metrics`], [`access_log`] and [`log_buffer`] account; [`config`] holds what is served; [`api`], [`ops`],
+//! [`outbound`] decide, purely; [`callers`], [`access`] and [`store`] know who may call;
+//! [`credential`] signs; [`body`], [`upstream`] and [`stream`] move bytes; [`record`], [`metrics`],
+//! [`access_log`] and [`log_buffer`] account; [`config`] holds what is served; [`api`], [`ops`],
 //! [`server`] and [`run`] are the process around it.
 
 pub mod access;
@@ -14,9 +15,11 @@ pub mod body;
 pub mod callers;
 pub mod cli;
 pub mod config;
+pub mod credential;
 pub mod custom_host;
 pub mod error;
 pub mod headers;
+pub mod hops;
 pub mod identity;
 pub mod inbound;
 pub mod issuer;
@@ -27,7 +30,6 @@ pub mod ops;
 pub mod outbound;
 pub mod passthrough;
 pub mod pipeline;
-pub mod provider;
 pub mod random;
 pub mod record;
 pub mod routing;

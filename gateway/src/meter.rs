@@ -4,6 +4,8 @@
 
 use anyray_wire::{
     Dialect,
+    aws_event_stream::{self, Decoder, FrameFault, Message},
+    bedrock::claude::{self, StreamFault},
     error::StreamPosition,
     key_scan::{Found, KeyScanner, Path},
     sse::{FrameTooLarge, Piece, Scanner},
@@ -25,29 +27,64 @@ enum Mark {
     FinishReason,
     SequenceNumber,
     ResponseId,
+    /// Counts of AWS beside the last event of a model's maker.
+    Metrics,
 }
 
-const JSON_PATHS: &[Path] = &[&["usage"]];
-const JSON_MARKS: &[Mark] = &[Mark::Usage];
+/// Paths to watch, and what is found there.
+type Watched = (&'static [Path], &'static [Mark]);
 
-const CHAT_PATHS: &[Path] = &[&["usage"], &["error"], &["choices", "finish_reason"]];
-const CHAT_MARKS: &[Mark] = &[Mark::Usage, Mark::Error, Mark::FinishReason];
+const JSON: Watched = (&[&["usage"]], &[Mark::Usage]);
 
-const RESPONSES_PATHS: &[Path] = &[
-    &["type"],
-    &["sequence_number"],
-    &["response", "id"],
-    &["response", "usage"],
-];
-const RESPONSES_MARKS: &[Mark] = &[
-    Mark::Type,
-    Mark::SequenceNumber,
-    Mark::ResponseId,
-    Mark::Usage,
-];
+const GEMINI: Watched = (
+    &[
+        &["usageMetadata"],
+        &["candidates", "finishReason"],
+        &["promptFeedback", "blockReason"],
+        &["error"],
+    ],
+    &[
+        Mark::Usage,
+        Mark::FinishReason,
+        Mark::FinishReason,
+        Mark::Error,
+    ],
+);
 
-const MESSAGES_PATHS: &[Path] = &[&["type"], &["usage"], &["message", "usage"]];
-const MESSAGES_MARKS: &[Mark] = &[Mark::Type, Mark::Usage, Mark::Usage];
+const INVOKE: Watched = (
+    &[
+        &["type"],
+        &["usage"],
+        &["message", "usage"],
+        &["amazon-bedrock-invocationMetrics"],
+    ],
+    &[Mark::Type, Mark::Usage, Mark::Usage, Mark::Metrics],
+);
+
+const CHAT: Watched = (
+    &[&["usage"], &["error"], &["choices", "finish_reason"]],
+    &[Mark::Usage, Mark::Error, Mark::FinishReason],
+);
+
+const RESPONSES: Watched = (
+    &[
+        &["type"],
+        &["sequence_number"],
+        &["response", "id"],
+        &["response", "usage"],
+    ],
+    &[
+        Mark::Type,
+        Mark::SequenceNumber,
+        Mark::ResponseId,
+        Mark::Usage,
+    ],
+);
+
+const MESSAGES: Watched = (
+    &[&["type"], &["usage"], &["message", "usage"]],
+    &[Mark::Type, Mark::Usage, Mark::Usage],
+);
 
 /// The meter of one answer.
 #[derive(Debug)]
@@ -57,12 +94,50 @@ pub struct Meter {
     events: Option<Events>,
 }
 
-/// The extra state of an event stream.
-#[derive(Debug, Default)]
-struct Events {
-    scanner: Scanner,
-    /// How many bytes of [`DONE`] the frame's data has begun with; `None` once it differs.
-    done_prefix: Option<usize>,
+/// The extra state of a stream.
+#[derive(Debug)]
+enum Events {
+    /// Of server-sent events.
+    Sse {
+        scanner: Scanner,
+        /// How many bytes of [`DONE`] the frame's data has begun with; `None` once it differs.
+        done_prefix: Option<usize>,
+    },
+    /// Of AWS's frames.
+    Frames(Decoder),
+}
+
+/// Why a stream cannot be followed any further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A frame exceeds all bounds.
+    TooLarge,
+    /// The bytes are not what they claim to be.
+    Broken,
+}
+
+impl From<FrameTooLarge> for Fault {
+    fn from(_: FrameTooLarge) -> Self {
+        Self::TooLarge
+    }
+}
+
+impl From<FrameFault> for Fault {
+    fn from(fault: FrameFault) -> Self {
+        match fault {
+            FrameFault::TooLarge { .. } => Self::TooLarge,
+            FrameFault::Broken | FrameFault::Unlabelled => Self::Broken,
+        }
+    }
+}
+
+impl From<StreamFault> for Fault {
+    fn from(fault: StreamFault) -> Self {
+        match fault {
+            StreamFault::Frame(fault) => fault.into(),
+            StreamFault::Event => Self::Broken,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -81,27 +156,45 @@ struct Facts {
 impl Meter {
     /// A meter for a JSON body.
     pub fn of_json(dialect: Dialect) -> Self {
-        Self::new(dialect, JSON_PATHS, JSON_MARKS)
+        let watched = match dialect {
+            Dialect::GeminiGenerate => GEMINI,
+            _ => JSON,
+        };
+        Self::new(dialect, watched)
     }
 
-    /// A meter for an event stream.
+    /// A meter for server-sent events.
     pub fn of_events(dialect: Dialect) -> Self {
-        let (paths, marks) = match dialect {
-            Dialect::OpenAiChat => (CHAT_PATHS, CHAT_MARKS),
-            Dialect::OpenAiResponses => (RESPONSES_PATHS, RESPONSES_MARKS),
-            Dialect::AnthropicMessages => (MESSAGES_PATHS, MESSAGES_MARKS),
+        let watched = match dialect {
+            Dialect::OpenAiChat => CHAT,
+            Dialect::OpenAiResponses => RESPONSES,
+            Dialect::AnthropicMessages => MESSAGES,
+            Dialect::GeminiGenerate => GEMINI,
+            Dialect::BedrockInvoke | Dialect::BedrockConverse => JSON,
         };
-        let events = Events {
+        let events = Events::Sse {
             scanner: Scanner::default(),
             done_prefix: Some(0),
         };
         Self {
             events: Some(events),
-            ..Self::new(dialect, paths, marks)
+            ..Self::new(dialect, watched)
         }
     }
 
-    fn new(dialect: Dialect, paths: &'static [Path], marks: &'static [Mark]) -> Self {
+    /// A meter for AWS's frames.
+    pub fn of_frames(dialect: Dialect) -> Self {
+        let watched = match dialect {
+            Dialect::BedrockInvoke => INVOKE,
+            _ => JSON,
+        };
+        Self {
+            events: Some(Events::Frames(Decoder::default())),
+            ..Self::new(dialect, watched)
+        }
+    }
+
+    fn new(dialect: Dialect, (paths, marks): Watched) -> Self {
         Self {
             facts: Facts {
                 dialect,
@@ -120,32 +213,43 @@ impl Meter {
     /// Follows the next bytes of the answer.
     ///
     /// # Errors
-    /// [`FrameTooLarge`] where a stream's frame exceeds all bounds.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<(), FrameTooLarge> {
+    /// [`Fault`], where the rest of the stream is lost.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         let Self {
             facts,
             keys,
             events,
         } = self;
-        let Some(Events {
-            scanner,
-            done_prefix,
-        }) = events
-        else {
-            facts.scan(keys, bytes);
-            return Ok(());
-        };
-        scanner.push(bytes, |piece| match piece {
-            Piece::Data(data) => {
-                *done_prefix = done_prefix.and_then(|seen| match_done(seen, data));
-                facts.scan(keys, data);
+        match events {
+            None => {
+                facts.scan(keys, bytes);
+                Ok(())
             }
-            Piece::DataEnd => facts.is_ended |= *done_prefix == Some(DONE.len()),
-            Piece::FrameEnd => {
-                keys.reset();
-                *done_prefix = Some(0);
+            Some(Events::Sse {
+                scanner,
+                done_prefix,
+            }) => scanner
+                .push(bytes, |piece| match piece {
+                    Piece::Data(data) => {
+                        *done_prefix = done_prefix.and_then(|seen| match_done(seen, data));
+                        facts.scan(keys, data);
+                    }
+                    Piece::DataEnd => facts.is_ended |= *done_prefix == Some(DONE.len()),
+                    Piece::FrameEnd => {
+                        keys.reset();
+                        *done_prefix = Some(0);
+                    }
+                })
+                .map_err(Fault::from),
+            Some(Events::Frames(decoder)) => {
+                decoder.push(bytes);
+                while let Some(message) = decoder.next_message()? {
+                    facts.read_message(keys, &message);
+                    keys.reset();
+                }
+                Ok(())
             }
-        })
+        }
     }
 
     /// The usage that the answer reported so far.
@@ -167,9 +271,11 @@ impl Meter {
 
     /// Whether a frame may be put in here without tearing another.
     pub fn is_between_frames(&self) -> bool {
-        self.events
-            .as_ref()
-            .is_some_and(|events| events.scanner.is_between_frames())
+        match &self.events {
+            None => false,
+            Some(Events::Sse { scanner, .. }) => scanner.is_between_frames(),
+            Some(Events::Frames(decoder)) => decoder.is_between_frames(),
+        }
     }
 
     /// Where the stream stands, for the event that ends it.
@@ -182,6 +288,27 @@ impl Meter {
 }
 
 impl Facts {
+    /// Reads one of AWS's frames.
+    fn read_message(&mut self, keys: &mut KeyScanner, message: &Message) {
+        let aws_event_stream::Kind::Event(event) = &message.kind else {
+            self.is_ended = true;
+            return;
+        };
+        match event.as_str() {
+            "chunk" => {
+                // What holds no event is the reader's to find out.
+                let event = claude::read_chunk(&message.payload).unwrap_or_default();
+                self.scan(keys, &event);
+            }
+            "messageStop" => self.has_finished = true,
+            "metadata" => {
+                self.scan(keys, &message.payload);
+                self.is_ended = true;
+            }
+            _ => {}
+        }
+    }
+
     fn scan(&mut self, keys: &mut KeyScanner, bytes: &[u8]) {
         let mut rest = bytes;
         while let Some(found) = keys.next(&mut rest) {
@@ -194,7 +321,8 @@ impl Facts {
             return;
         };
         match mark {
-            Mark::Usage => {
+            Mark::Usage | Mark::Metrics => {
+                self.has_finished |= matches!(mark, Mark::Metrics);
                 let known = self.usage.unwrap_or_default();
                 self.usage = known.updated_by(self.dialect, found.value).or(self.usage);
             }

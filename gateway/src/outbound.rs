@@ -1,39 +1,151 @@
-//! The request as the provider gets it: its own URL, clean headers, exactly one credential.
+//! The request as the provider gets it: its own URL, clean headers, and the body in the form that
+//! it takes. The credential comes last, see [`crate::credential`].
 
+use anyray_providers::{Call, Carriage, PathError};
+use anyray_wire::{
+    anthropic::envelope::{self, Wrapped},
+    anyray::headers::{ANTHROPIC_BETA, ANTHROPIC_VERSION},
+    json_edit,
+};
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Request, Uri,
-    header::AUTHORIZATION,
+    HeaderMap, HeaderValue, Request, Uri,
     request::Parts,
     uri::{self, PathAndQuery},
 };
-use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{
-    body::UpstreamBody, error::GatewayError, headers::clean_request, inbound::Inbound,
-    provider::AuthScheme, routing::Target,
+    body::UpstreamBody, credential::Credential, error::GatewayError, headers::clean_request,
+    inbound::Inbound, routing::Target,
 };
 
 const CODEX_TURN_METADATA: &str = "x-codex-turn-metadata";
 
+/// What the request names as its model, and what the provider calls it.
+#[derive(Clone, Copy, Debug)]
+pub struct Model<'a> {
+    /// By the caller.
+    pub name: Option<&'a str>,
+    /// By the provider, where that is something else.
+    pub mapped: Option<&'a str>,
+    /// Whether the name stands in the path and not in the body.
+    pub is_in_path: bool,
+}
+
+impl Model<'_> {
+    /// What the body must say instead of the caller's name.
+    fn new_in_body(&self) -> Option<&str> {
+        self.mapped.filter(|_| !self.is_in_path)
+    }
+}
+
+/// Whether the body must have arrived whole before the request can be made.
+pub fn needs_whole_body(target: &Target, model: &Model<'_>) -> bool {
+    let credential = target.key.credential.as_ref();
+    target.carriage != Carriage::AsIs
+        || model.new_in_body().is_some()
+        || credential.is_some_and(Credential::signs_bodies)
+}
+
+/// A body in the form that the provider takes.
+#[derive(Debug)]
+pub struct Payload {
+    /// The body.
+    pub body: UpstreamBody,
+    /// Whether it asks for a stream, where that is not in it.
+    is_stream: bool,
+    /// The betas that stay in a header, where they were looked through.
+    betas: Option<Option<String>>,
+    /// The betas that the provider would have refused.
+    pub dropped_betas: Vec<String>,
+}
+
+impl Payload {
+    /// A body that goes on as it is.
+    pub fn as_is(body: UpstreamBody) -> Self {
+        Self {
+            body,
+            is_stream: false,
+            betas: None,
+            dropped_betas: Vec::new(),
+        }
+    }
+}
+
+/// Puts a whole body into the form that the provider takes.
+///
+/// # Errors
+/// [`GatewayError::ModelMissing`] or [`GatewayError::EnvelopeUnfit`].
+pub fn payload(
+    target: &Target,
+    model: &Model<'_>,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Result<Payload, GatewayError> {
+    let provider = target.key.provider.slug();
+    let Carriage::Wrapped(envelope) = target.carriage else {
+        let renamed = model
+            .new_in_body()
+            .and_then(|name| json_edit::with_model(&body, name));
+        return Ok(Payload::as_is(renamed.unwrap_or(body).into()));
+    };
+    let name = model.mapped.or(model.name);
+    let name = name.ok_or(GatewayError::ModelMissing { provider })?;
+    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+    let version = headers.get(ANTHROPIC_VERSION).and_then(text);
+    let betas: Vec<_> = headers.get_all(ANTHROPIC_BETA).iter().collect();
+    let betas = betas.iter().filter_map(|value| value.to_str().ok());
+    let wrapped = envelope::wrap(envelope, &body, version.as_deref(), betas, name);
+    let Wrapped {
+        body,
+        betas_header,
+        is_stream,
+        dropped_betas,
+    } = wrapped.map_err(|fault| GatewayError::EnvelopeUnfit { provider, fault })?;
+    Ok(Payload {
+        body: body.into(),
+        is_stream,
+        betas: Some(betas_header),
+        dropped_betas,
+    })
+}
+
 /// Builds the upstream request from the caller's.
 ///
 /// # Errors
-/// [`GatewayError::UnsafePath`] where path and query make no URL.
+/// [`GatewayError::ModelMissing`], [`GatewayError::ModelUnfit`], or [`GatewayError::UnsafePath`]
+/// where path and query make no URL.
 pub fn build(
     mut parts: Parts,
     inbound: &Inbound,
     target: &Target,
-    body: UpstreamBody,
+    model: &Model<'_>,
+    payload: Payload,
 ) -> Result<Request<UpstreamBody>, GatewayError> {
-    let url = url(&parts.uri, inbound, target).ok_or(GatewayError::UnsafePath)?;
+    let Payload {
+        body,
+        is_stream,
+        betas,
+        ..
+    } = payload;
+    let call = Call {
+        operation: inbound.operation,
+        is_native: inbound.native.is_some(),
+        path: &inbound.path,
+        query: parts.uri.query(),
+        model: model.name,
+        mapped: model.mapped,
+        is_stream,
+        endpoint: &target.key.endpoint,
+    };
+    let url = url(&call, target)?;
     clean_request(&mut parts.headers);
     if target.is_custom_host {
         // Ids of an installation and its turns are the provider's own affair.
         parts.headers.remove(CODEX_TURN_METADATA);
     }
-    if let Some((name, value)) = credential(target) {
-        parts.headers.insert(name, value);
+    if let Some(betas) = betas {
+        set_betas(&mut parts.headers, betas);
     }
     let mut request = Request::new(body);
     *request.method_mut() = parts.method;
@@ -42,40 +154,31 @@ pub fn build(
     Ok(request)
 }
 
-fn url(received: &Uri, inbound: &Inbound, target: &Target) -> Option<Uri> {
+fn url(call: &Call<'_>, target: &Target) -> Result<Uri, GatewayError> {
     let key = &target.key;
-    let query = received.query();
-    let length = key.base_path.len() + inbound.path.len() + query.map_or(0, |q| q.len() + 1);
-    let mut path = String::with_capacity(length);
+    let query = call.query.map_or(0, |query| query.len() + 1);
+    let mut path = String::with_capacity(key.base_path.len() + call.path.len() + query + 8);
     path.push_str(&key.base_path);
-    path.push_str(&inbound.path);
-    if let Some(query) = query {
-        path.push('?');
-        path.push_str(query);
-    }
+    let written = key.provider.write_path(call, &mut path);
+    let provider = key.provider.slug();
+    written.map_err(|error| match error {
+        PathError::ModelMissing => GatewayError::ModelMissing { provider },
+        PathError::ModelUnfit => GatewayError::ModelUnfit { provider },
+    })?;
     let mut parts = uri::Parts::default();
     parts.scheme = Some(key.scheme.clone());
     parts.authority = Some(key.authority.clone());
-    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(Bytes::from(path)).ok()?);
-    Uri::from_parts(parts).ok()
+    parts.path_and_query = PathAndQuery::from_maybe_shared(Bytes::from(path)).ok();
+    // Without a path there is no URL, because there is a scheme.
+    Uri::from_parts(parts).map_err(|_| GatewayError::UnsafePath)
 }
 
-/// The one credential header that goes upstream.
-fn credential(target: &Target) -> Option<(HeaderName, HeaderValue)> {
-    match (&target.key.secret, &target.caller_credential) {
-        (Some(secret), _) => match target.key.provider.auth() {
-            AuthScheme::Bearer => Some((AUTHORIZATION, secret_value("Bearer ", secret)?)),
-            AuthScheme::ApiKeyHeader(name) => Some((name, secret_value("", secret)?)),
-        },
-        (None, Some(caller)) => Some((caller.header.clone(), caller.value.clone())),
-        (None, None) => None,
+/// The version and the betas of Claude's envelope stand in its body, but for these.
+fn set_betas(headers: &mut HeaderMap, betas: Option<String>) {
+    headers.remove(ANTHROPIC_VERSION);
+    headers.remove(ANTHROPIC_BETA);
+    let value = betas.and_then(|betas| HeaderValue::try_from(betas).ok());
+    if let Some(value) = value {
+        headers.insert(ANTHROPIC_BETA, value);
     }
-}
-
-/// A header value that no log shows; a key that makes none was refused with the configuration.
-fn secret_value(scheme: &str, secret: &SecretString) -> Option<HeaderValue> {
-    let text = [scheme, secret.expose_secret()].concat();
-    let mut value = HeaderValue::from_maybe_shared(Bytes::from(text)).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }

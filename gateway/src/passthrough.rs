@@ -1,6 +1,7 @@
 //! Requests that go on with the caller's own credential: a seat at a provider, or a host that the
 //! caller names. The gateway's own keys never go along.
 
+use anyray_providers::Provider;
 use anyray_wire::anyray::headers::{AUTH_MODE, CUSTOM_HOST};
 use http::{HeaderMap, HeaderValue};
 
@@ -9,7 +10,6 @@ use crate::{
     config::Snapshot,
     custom_host::{self, CustomHost},
     error::GatewayError,
-    provider::Provider,
 };
 
 /// The only value of `x-anyray-auth-mode`.

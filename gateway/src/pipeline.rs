@@ -1,12 +1,15 @@
 //! A request's way through the gateway, as a list of steps.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
+use anyray_providers::{self as providers, Carriage, Operation, Provider};
 use anyray_wire::{
+    anthropic::foreign_error,
     anyray::headers::{self, PROVIDER},
     error as wire_error,
 };
 use axum::body::Body;
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
     header::{
@@ -15,6 +18,7 @@ use http::{
     },
     request::Parts,
 };
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use tokio::time::{sleep_until, timeout};
@@ -24,18 +28,33 @@ use crate::{
     body::{self, Bounds, Fault, Received, UpstreamBody},
     callers,
     config::{Snapshot, snapshot::ProviderKey},
+    credential::{self, Credential},
     error::GatewayError,
     headers::clean_response,
+    hops,
     identity::Identity,
-    inbound::{self, Inbound, Operation},
-    outbound, passthrough,
-    provider::{self, Provider},
+    inbound::{self, Inbound},
+    outbound::{self, Model, Payload},
+    passthrough,
     record::{Outcome, Record},
     routing::{self, Target, Wish},
     state::{Held, Worker},
-    stream::{Relay, is_event_stream},
+    stream::{Format, Relay},
     upstream::SendError,
 };
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Largest error of a provider that is put into another shape.
+const MAX_ERROR_BYTES: usize = 64 << 10;
+
+/// A provider's answer, its head read.
+enum Answer {
+    /// To be passed on as it comes.
+    Relayed(Response<Incoming>, Format),
+    /// A refusal, put into the shape of the caller's API.
+    Refused(Response<Bytes>),
+}
 
 /// Serves one request, whatever becomes of it.
 ///
@@ -47,7 +66,8 @@ pub async fn serve(worker: Arc<Worker>, request: Request<Body>) -> Response<Body
     let (parts, mut body) = request.into_parts();
     let awaits_continue = parts.headers.contains_key(EXPECT);
     match exchange_in_time(&mut record, &config, parts, &mut body).await {
-        Ok(answer) => relay(answer, record, &config),
+        Ok(Answer::Relayed(answer, format)) => relay(answer, format, record, &config),
+        Ok(Answer::Refused(answer)) => pass_refusal(answer, record),
         Err(error) => {
             if !awaits_continue {
                 body::discard(body);
@@ -63,7 +83,7 @@ async fn exchange_in_time(
     config: &Snapshot,
     parts: Parts,
     body: &mut Body,
-) -> Result<Response<Incoming>, GatewayError> {
+) -> Result<Answer, GatewayError> {
     let app = Arc::clone(&record.worker().app);
     let total = config.timeouts.total;
     let deadline = total.map(|limit| (record.deadline(limit), limit));
@@ -90,7 +110,7 @@ async fn exchange(
     config: &Snapshot,
     parts: Parts,
     body: &mut Body,
-) -> Result<Response<Incoming>, GatewayError> {
+) -> Result<Answer, GatewayError> {
     let inbound = identify(record, config, &parts)?;
     let app = Arc::clone(&record.worker().app);
     record.admission = Some(app.admit()?);
@@ -110,8 +130,80 @@ async fn exchange(
     let target = routing::plan(&inbound, wish, config)?;
     check_provider(record, &target)?;
     record.key = Some(Arc::clone(&target.key));
-    let request = outbound::build(parts, &inbound, &target, body)?;
-    send(record, config, &target.key, request, fault).await
+    let request = prepare(record, parts, &inbound, &target, body).await?;
+    let answer = send(record, config, &target.key, request, fault).await?;
+    receive(record, config, &target, answer).await
+}
+
+/// Finds out in which form the answer is to reach the caller.
+async fn receive(
+    record: &Record,
+    config: &Snapshot,
+    target: &Target,
+    answer: Response<Incoming>,
+) -> Result<Answer, GatewayError> {
+    let status = answer.status();
+    if status == StatusCode::UNAUTHORIZED
+        && let Some(Credential::Token(source)) = &target.key.credential
+    {
+        source.forget(SystemTime::now());
+    }
+    if target.carriage == Carriage::AsIs || status.is_success() {
+        let format = Format::of(answer.headers(), target.carriage);
+        return Ok(Answer::Relayed(answer, format));
+    }
+    let provider = target.key.provider.slug();
+    let (mut head, body) = answer.into_parts();
+    let limit = config.timeouts.idle;
+    let body = timeout(limit, Limited::new(body, MAX_ERROR_BYTES).collect()).await;
+    let body = body.map_err(|_| GatewayError::StreamIdle { provider, limit })?;
+    let body = body.map_err(|_| GatewayError::InvalidAnswer { provider })?;
+    let body = body.to_bytes();
+    let translated = foreign_error::translate(status.as_u16(), &body, record.id());
+    if translated.is_some() {
+        head.headers.insert(CONTENT_TYPE, JSON);
+    }
+    head.headers.remove(CONTENT_LENGTH);
+    let body = translated.unwrap_or(body);
+    Ok(Answer::Refused(Response::from_parts(head, body)))
+}
+
+/// Makes the request that the provider gets, with the one credential on it.
+async fn prepare(
+    record: &Record,
+    parts: Parts,
+    inbound: &Inbound,
+    target: &Target,
+    body: UpstreamBody,
+) -> Result<Request<UpstreamBody>, GatewayError> {
+    let worker = record.worker();
+    let model = Model {
+        name: record.model.as_deref(),
+        mapped: target.key.mapped(record.model.as_deref()),
+        is_in_path: inbound.path_model.is_some(),
+    };
+    let payload = if outbound::needs_whole_body(target, &model) {
+        let body = body
+            .into_whole(Held::new(&worker.app.buffered_bytes))
+            .await?;
+        outbound::payload(target, &model, &parts.headers, body)?
+    } else {
+        Payload::as_is(body)
+    };
+    if !payload.dropped_betas.is_empty() {
+        tracing::debug!(
+            request.id = record.id(),
+            betas = payload.dropped_betas.join(","),
+            "left betas out that the provider refuses"
+        );
+    }
+    let mut request = outbound::build(parts, inbound, target, &model, payload)?;
+    if target.key.provider.may_loop() {
+        hops::note(request.headers_mut(), worker.app.id_prefix)?;
+    }
+    let now = SystemTime::now();
+    credential::authorize(&mut request, target, &worker.upstreams, now).await?;
+    Ok(request)
 }
 
 /// Finds out who calls and takes a place for it; returns the caller's own credential, if any.
@@ -150,10 +242,12 @@ fn find_model(
 ) -> Result<(), GatewayError> {
     let limited = record.caller.as_ref().filter(|grant| grant.limits_models());
     match limited {
-        None if inbound.operation.has_model() => record.model = body.find_model(),
-        None => {}
+        None => record.model = named_model(inbound, body),
         Some(grant) if inbound.operation.has_model() => {
-            let model = body.require_single_model(&parts.headers)?;
+            let model = match &inbound.path_model {
+                Some(model) => model.clone(),
+                None => body.require_single_model(&parts.headers)?,
+            };
             let is_allowed = grant.allows_model(&model);
             record.model = Some(model);
             if !is_allowed {
@@ -167,6 +261,15 @@ fn find_model(
         Some(_) => {}
     }
     Ok(())
+}
+
+/// The model that the path names, else the body's.
+fn named_model(inbound: &Inbound, body: &UpstreamBody) -> Option<String> {
+    match &inbound.path_model {
+        Some(model) => Some(model.clone()),
+        None if inbound.operation.has_model() => body.find_model(),
+        None => None,
+    }
 }
 
 fn check_provider(record: &Record, target: &Target) -> Result<(), GatewayError> {
@@ -199,7 +302,7 @@ fn identify(
 
 /// The provider that `x-anyray-provider` names.
 fn wanted_provider(headers: &HeaderMap) -> Result<Option<&'static dyn Provider>, GatewayError> {
-    let find = |slug: &HeaderValue| slug.to_str().ok().and_then(provider::find);
+    let find = |slug: &HeaderValue| slug.to_str().ok().and_then(providers::find);
     let found = headers
         .get(PROVIDER)
         .map(|slug| find(slug).ok_or(GatewayError::UnknownProvider));
@@ -219,7 +322,7 @@ async fn send(
     record: &Record,
     config: &Snapshot,
     key: &Arc<ProviderKey>,
-    request: Request<body::UpstreamBody>,
+    request: Request<UpstreamBody>,
     fault: Option<Fault>,
 ) -> Result<Response<Incoming>, GatewayError> {
     let worker = Arc::clone(record.worker());
@@ -252,7 +355,12 @@ fn send_error(error: &SendError, key: &ProviderKey) -> GatewayError {
 }
 
 /// The provider's answer, passed on as it comes.
-fn relay(answer: Response<Incoming>, mut record: Record, config: &Snapshot) -> Response<Body> {
+fn relay(
+    answer: Response<Incoming>,
+    format: Format,
+    mut record: Record,
+    config: &Snapshot,
+) -> Response<Body> {
     let (upstream, body) = answer.into_parts();
     record.status = Some(upstream.status);
     record.first_byte = Some(record.elapsed());
@@ -262,13 +370,26 @@ fn relay(answer: Response<Incoming>, mut record: Record, config: &Snapshot) -> R
         headers.remove(CONTENT_LENGTH);
     }
     clean_response(&mut headers);
-    let is_stream = is_event_stream(&headers);
-    if is_stream {
-        headers.remove(CONTENT_LENGTH);
-    }
+    format.amend(&mut headers);
     finish_head(&mut headers, &record);
-    let relay = Relay::new(body, is_stream, record, config.timeouts);
+    let relay = Relay::new(body, format, record, config.timeouts);
     let mut response = Response::new(Body::new(relay));
+    *response.status_mut() = upstream.status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// A provider's refusal in another shape.
+fn pass_refusal(answer: Response<Bytes>, mut record: Record) -> Response<Body> {
+    let (upstream, body) = answer.into_parts();
+    record.status = Some(upstream.status);
+    record.first_byte = Some(record.elapsed());
+    record.response_bytes = body.len() as u64;
+    let mut headers = upstream.headers;
+    clean_response(&mut headers);
+    finish_head(&mut headers, &record);
+    record.set_outcome(Outcome::Answered);
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = upstream.status;
     *response.headers_mut() = headers;
     response
@@ -291,7 +412,10 @@ fn refuse(error: GatewayError, mut record: Record) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, JSON);
+    if let Some((name, class)) = wire_error::class_header(dialect, status.as_u16()) {
+        headers.insert(name, HeaderValue::from_static(class));
+    }
     if !error.is_retryable() {
         headers.insert(headers::SHOULD_RETRY, HeaderValue::from_static("false"));
     }

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use anyray_providers::Operation;
 use anyray_wire::{Dialect, usage::TokenUsage};
 use http::{HeaderValue, StatusCode};
 use jiff::Timestamp;
@@ -13,7 +14,6 @@ use crate::{
     config::snapshot::ProviderKey,
     error::GatewayError,
     identity::Identity,
-    inbound::Operation,
     metrics::RequestLabels,
     state::{Held, Worker},
 };

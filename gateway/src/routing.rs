@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use anyray_wire::{Dialect, gateway_config::ClientKeys};
+use anyray_providers::{self as providers, Carriage, Provider};
+use anyray_wire::gateway_config::{ClientKeys, Endpoint};
 use http::uri::{Authority, Scheme};
 
 use crate::{
     auth::CallerCredential,
     config::{Snapshot, snapshot::ProviderKey},
     error::GatewayError,
-    inbound::{Inbound, Operation},
+    inbound::Inbound,
     passthrough::OwnWay,
-    provider::{self, Provider},
 };
 
 /// Where one request goes, and as whom.
@@ -23,6 +23,8 @@ pub struct Target {
     pub caller_credential: Option<CallerCredential>,
     /// The caller named the host.
     pub is_custom_host: bool,
+    /// How the provider takes the body.
+    pub carriage: Carriage,
 }
 
 /// What decides besides the path.
@@ -40,17 +42,19 @@ pub struct Wish<'a> {
 
 /// Chooses the target: by `x-anyray-provider`, else by model rule, else by the path's own API.
 ///
+/// A provider's own path leads to none but that provider.
+///
 /// # Errors
-/// [`GatewayError::DialectNotSpoken`], [`GatewayError::NoProviderKey`], those of
+/// [`GatewayError::PathOfOtherProvider`], [`GatewayError::DialectNotSpoken`], [`GatewayError::NoProviderKey`], those of
 /// [`OwnWay::check`], or [`GatewayError::NoCredential`]: a key of ours that has no credential at
 /// present is not replaced by the caller's own.
 pub fn plan(inbound: &Inbound, wish: Wish<'_>, config: &Snapshot) -> Result<Target, GatewayError> {
-    let wanted = wish.provider;
+    let wanted = wanted_provider(inbound, wish.provider)?;
     if let Some(own_way) = wish.own_way {
-        let provider = wanted.unwrap_or_else(|| provider::native(inbound.dialect));
-        check_dialect(inbound, provider)?;
+        let provider = wanted.unwrap_or_else(|| providers::native(inbound.dialect));
+        let carriage = carriage(inbound, provider)?;
         own_way.check(provider, config)?;
-        return plan_own_way(provider, own_way, config);
+        return plan_own_way(provider, own_way, carriage, config);
     }
     let rule = wish
         .model
@@ -63,10 +67,10 @@ pub fn plan(inbound: &Inbound, wish: Wish<'_>, config: &Snapshot) -> Result<Targ
     let provider = rule
         .map(|key| key.provider)
         .or(wanted)
-        .unwrap_or_else(|| provider::native(inbound.dialect));
-    check_dialect(inbound, provider)?;
+        .unwrap_or_else(|| providers::native(inbound.dialect));
+    let carriage = carriage(inbound, provider)?;
     if let Some(key) = rule.or_else(|| find_default_key(provider, config)) {
-        if key.secret.is_none() {
+        if key.credential.is_none() {
             let name = key.name.as_str().into();
             return Err(GatewayError::NoCredential { name });
         }
@@ -74,6 +78,7 @@ pub fn plan(inbound: &Inbound, wish: Wish<'_>, config: &Snapshot) -> Result<Targ
             key: Arc::clone(key),
             caller_credential: None,
             is_custom_host: false,
+            carriage,
         });
     }
     match wish.credential {
@@ -85,6 +90,7 @@ pub fn plan(inbound: &Inbound, wish: Wish<'_>, config: &Snapshot) -> Result<Targ
                 key: public_endpoint(provider, config)?,
                 caller_credential: Some(credential),
                 is_custom_host: false,
+                carriage,
             })
         }
         _ => Err(GatewayError::NoProviderKey {
@@ -93,23 +99,36 @@ pub fn plan(inbound: &Inbound, wish: Wish<'_>, config: &Snapshot) -> Result<Targ
     }
 }
 
+/// The provider that the path or the header demands, if either does.
+fn wanted_provider(
+    inbound: &Inbound,
+    named: Option<&'static dyn Provider>,
+) -> Result<Option<&'static dyn Provider>, GatewayError> {
+    match (inbound.native, named) {
+        (Some(native), Some(named)) if native != named => Err(GatewayError::PathOfOtherProvider {
+            provider: native.slug(),
+        }),
+        (native, named) => Ok(native.or(named)),
+    }
+}
+
 /// Where a provider's public API is.
 fn public_endpoint(
     provider: &dyn Provider,
     config: &Snapshot,
 ) -> Result<Arc<ProviderKey>, GatewayError> {
-    let slug = provider.slug();
     let mut endpoints = config.public_endpoints.iter();
-    let endpoint = endpoints.find(|key| key.provider.slug() == slug);
-    endpoint
-        .map(Arc::clone)
-        .ok_or(GatewayError::NoProviderKey { provider: slug })
+    let endpoint = endpoints.find(|key| key.provider == provider);
+    endpoint.map(Arc::clone).ok_or(GatewayError::NoProviderKey {
+        provider: provider.slug(),
+    })
 }
 
 /// To the provider's public API, or to the host that the caller names, as itself.
 fn plan_own_way(
     provider: &'static dyn Provider,
     own_way: OwnWay,
+    carriage: Carriage,
     config: &Snapshot,
 ) -> Result<Target, GatewayError> {
     let public = public_endpoint(provider, config)?;
@@ -119,10 +138,7 @@ fn plan_own_way(
         Some(host) => {
             let authority = Authority::try_from(host.authority().as_str());
             let authority = authority.map_err(|_| GatewayError::CustomHostNotAllowed)?;
-            (
-                authority,
-                format!("{}{}", host.path, provider.path_prefix()),
-            )
+            (authority, host.path)
         }
     };
     // What is listed of a host also holds where that is the provider's own: its certificates are
@@ -133,7 +149,8 @@ fn plan_own_way(
     let key = ProviderKey {
         name: String::new(),
         provider,
-        secret: None,
+        credential: None,
+        endpoint: Endpoint::default(),
         scheme: Scheme::HTTPS,
         transport: Arc::clone(transport),
         authority,
@@ -143,6 +160,7 @@ fn plan_own_way(
         key: Arc::new(key),
         caller_credential: Some(own_way.credential),
         is_custom_host,
+        carriage,
     })
 }
 
@@ -153,8 +171,7 @@ fn find_rule<'c>(
     wanted: Option<&'static dyn Provider>,
     config: &'c Snapshot,
 ) -> Option<Result<&'c Arc<ProviderKey>, &'c Arc<str>>> {
-    let is_wanted =
-        |key: &ProviderKey| wanted.is_none_or(|wanted| key.provider.slug() == wanted.slug());
+    let is_wanted = |key: &ProviderKey| wanted.is_none_or(|wanted| key.provider == wanted);
     config
         .model_rules
         .iter()
@@ -163,30 +180,32 @@ fn find_rule<'c>(
         .map(|rule| rule.key.as_ref())
 }
 
-/// The provider's first key with a secret; its first one, where none has.
+/// The provider's first key with a credential; its first one, where none has.
 fn find_default_key<'c>(
     provider: &dyn Provider,
     config: &'c Snapshot,
 ) -> Option<&'c Arc<ProviderKey>> {
     let keys = || {
-        let is_of_provider = |key: &&Arc<ProviderKey>| key.provider.slug() == provider.slug();
+        let is_of_provider = |key: &&Arc<ProviderKey>| key.provider == provider;
         config.keys.iter().filter(is_of_provider)
     };
     keys()
-        .find(|key| key.secret.is_some())
+        .find(|key| key.credential.is_some())
         .or_else(|| keys().next())
 }
 
-/// A listed pass-through path goes where the caller says; all else must be spoken there.
-fn check_dialect(inbound: &Inbound, provider: &'static dyn Provider) -> Result<(), GatewayError> {
-    let dialect: Dialect = inbound.dialect;
-    if inbound.operation == Operation::Passthrough || provider.speaks(dialect) {
-        return Ok(());
+/// How the provider takes the request.
+fn carriage(inbound: &Inbound, provider: &'static dyn Provider) -> Result<Carriage, GatewayError> {
+    if inbound.native.is_some() {
+        return Ok(Carriage::AsIs);
     }
-    Err(GatewayError::DialectNotSpoken {
-        provider: provider.slug(),
-        dialect,
-    })
+    provider
+        .carries(inbound.dialect, inbound.operation)
+        .ok_or(GatewayError::DialectNotSpoken {
+            provider: provider.slug(),
+            dialect: inbound.dialect,
+            operation: inbound.operation,
+        })
 }
 
 /// Whether `text` fits a pattern in which `*` stands for any characters.

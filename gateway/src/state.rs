@@ -194,6 +194,7 @@ impl App {
     /// Takes in a changed configuration.
     pub fn accept_config(&self, config: Snapshot, now: Timestamp) {
         self.note_replaced_token(&config, now);
+        config.keep_tokens(&self.config.load());
         self.metrics.set_config_hash(&config.hash);
         self.metrics.config_reloads(true);
         self.config.store(Arc::new(config));

@@ -8,12 +8,15 @@ use std::{
     task::{Context, Poll},
 };
 
-use anyray_wire::{Dialect, error as wire_error, sse};
+use anyray_providers::{Carriage, Operation};
+use anyray_wire::{
+    Dialect, aws_event_stream, bedrock::claude::Translator, error as wire_error, sse,
+};
 use axum::BoxError;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderValue,
-    header::{CONTENT_ENCODING, CONTENT_TYPE},
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
 };
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -23,10 +26,12 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use crate::{
     config::snapshot::Timeouts,
     error::GatewayError,
-    inbound::Operation,
-    meter::Meter,
+    meter::{Fault, Meter},
     record::{Outcome, Record},
 };
+
+/// Content type of server-sent events.
+const SERVER_SENT_EVENTS: &str = "text/event-stream";
 
 type Polled = Poll<Option<Result<Frame<Bytes>, BoxError>>>;
 
@@ -36,6 +41,10 @@ pub struct Relay {
     upstream: Incoming,
     record: Record,
     meter: Option<Meter>,
+    /// Puts what the provider sends into events of the caller's dialect, where it sends others.
+    translator: Option<Box<Translator>>,
+    /// What keeps the rest of the answer from being read, to be told next.
+    fault: Option<GatewayError>,
     kind: Kind,
     timeouts: Timeouts,
     last_byte: Instant,
@@ -51,46 +60,105 @@ struct Waiting {
     cutoff: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
+/// In which form an answer arrives, and is to be passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One document; also what cannot be read, such as a compressed stream, although the gateway
+    /// asked for none.
+    Document,
+    /// Server-sent events.
+    ServerSentEvents,
+    /// Frames of AWS.
+    AwsFrames,
+    /// Frames of AWS with Claude's events in them, for a caller that wants server-sent ones.
+    ClaudeFrames,
+}
+
+impl Format {
+    /// The form of an answer with these headers to a request that went in this carriage.
+    pub fn of(headers: &HeaderMap, carriage: Carriage) -> Self {
+        let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        let is_kind = |name: &str| {
+            let begins = |kind: &[u8]| {
+                kind.get(..name.len())
+                    .is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
+            };
+            kind.is_some_and(begins) && !headers.contains_key(CONTENT_ENCODING)
+        };
+        if is_kind(SERVER_SENT_EVENTS) {
+            Self::ServerSentEvents
+        } else if !is_kind(aws_event_stream::CONTENT_TYPE) {
+            Self::Document
+        } else if carriage == Carriage::AsIs {
+            Self::AwsFrames
+        } else {
+            Self::ClaudeFrames
+        }
+    }
+
+    /// Makes the head of the answer say what its body is.
+    pub fn amend(self, headers: &mut HeaderMap) {
+        if self != Self::Document {
+            // Pings and an error at the end make it longer.
+            headers.remove(CONTENT_LENGTH);
+        }
+        if self == Self::ClaudeFrames {
+            let kind = HeaderValue::from_static("text/event-stream; charset=utf-8");
+            headers.insert(CONTENT_TYPE, kind);
+        }
+    }
+}
+
 /// What of an answer's shape decides how it is relayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// One document.
     Document,
-    /// Events of a known grammar: pings are put in, and a missing end is noticed.
-    Events,
+    /// Events of a known grammar: a missing end is noticed, and where `pings` is set, silence is
+    /// filled.
+    Events { pings: Option<&'static [u8]> },
     /// Events of a path that merely passes through: its grammar is not ours to know.
     ForeignEvents,
 }
 
-/// Whether an answer is an event stream that can be read: one that is compressed, although the
-/// gateway asked for none, is passed on as any document.
-pub fn is_event_stream(headers: &HeaderMap) -> bool {
-    let is_events = |kind: &HeaderValue| {
-        kind.as_bytes()
-            .to_ascii_lowercase()
-            .starts_with(b"text/event-stream")
-    };
-    !headers.contains_key(CONTENT_ENCODING) && headers.get(CONTENT_TYPE).is_some_and(is_events)
+impl Kind {
+    fn is_events(self) -> bool {
+        matches!(self, Self::Events { .. })
+    }
+
+    fn pings(self) -> Option<&'static [u8]> {
+        match self {
+            Self::Events { pings } => pings,
+            Self::Document | Self::ForeignEvents => None,
+        }
+    }
 }
 
 impl Relay {
     /// Relays `upstream`, whose head was sent on as noted in `record`.
-    pub fn new(upstream: Incoming, is_stream: bool, record: Record, timeouts: Timeouts) -> Self {
+    pub fn new(upstream: Incoming, format: Format, record: Record, timeouts: Timeouts) -> Self {
         let is_metered = record.operation.is_some_and(Operation::is_metered);
-        let kind = match (is_stream, is_metered) {
-            (false, _) => Kind::Document,
-            (true, true) => Kind::Events,
-            (true, false) => Kind::ForeignEvents,
+        let kind = match (format, is_metered) {
+            (Format::Document, _) => Kind::Document,
+            (Format::AwsFrames, true) => Kind::Events { pings: None },
+            (Format::ServerSentEvents | Format::ClaudeFrames, true) => Kind::Events {
+                pings: ping(record.dialect),
+            },
+            (_, false) => Kind::ForeignEvents,
         };
-        let meter = is_metered.then(|| match kind {
-            Kind::Document => Meter::of_json(record.dialect),
-            Kind::Events | Kind::ForeignEvents => Meter::of_events(record.dialect),
+        let meter = is_metered.then(|| match format {
+            Format::Document => Meter::of_json(record.dialect),
+            Format::AwsFrames => Meter::of_frames(record.dialect),
+            Format::ServerSentEvents | Format::ClaudeFrames => Meter::of_events(record.dialect),
         });
+        let translator = (format == Format::ClaudeFrames).then(Box::default);
         let now = Instant::now();
         Self {
             upstream,
             record,
             meter,
+            translator,
+            fault: None,
             kind,
             timeouts,
             last_byte: now,
@@ -100,26 +168,55 @@ impl Relay {
         }
     }
 
-    fn take_frame(&mut self, frame: Frame<Bytes>) -> Polled {
-        let Some(data) = frame.data_ref() else {
-            return Poll::Ready(Some(Ok(frame)));
+    /// Takes the provider's next bytes; `None` where they lead to nothing for the caller yet.
+    fn take_frame(&mut self, frame: Frame<Bytes>) -> Option<Polled> {
+        let received = match frame.into_data() {
+            Ok(data) => data,
+            // Trailers would tell of bytes that the caller does not get.
+            Err(_) if self.translator.is_some() => return None,
+            Err(frame) => return Some(Poll::Ready(Some(Ok(frame)))),
         };
         self.last_byte = Instant::now();
         if let Some(error) = self.overtime(self.last_byte) {
-            return self.fail(error);
+            return Some(self.fail(error));
         }
+        let (data, fault) = self.translate(received);
         self.record.response_bytes += data.len() as u64;
-        let pushed = self.meter.as_mut().map_or(Ok(()), |meter| meter.push(data));
-        if pushed.is_err() {
-            return self.fail(GatewayError::StreamOverflow {
-                provider: self.record.provider(),
-            });
+        let pushed = self.meter.as_mut().map(|meter| meter.push(&data));
+        let fault = pushed.and_then(Result::err).or(fault);
+        let error = fault.map(|fault| self.unreadable(fault));
+        if data.is_empty() {
+            return error.map(|error| self.fail(error));
         }
-        Poll::Ready(Some(Ok(frame)))
+        match error {
+            // What was read before it still stands.
+            Some(error) if self.translator.is_some() => self.fault = Some(error),
+            Some(error) => return Some(self.fail(error)),
+            None => {}
+        }
+        Some(Poll::Ready(Some(Ok(Frame::data(data)))))
+    }
+
+    /// The bytes for the caller, and what keeps the rest from being read.
+    fn translate(&mut self, received: Bytes) -> (Bytes, Option<Fault>) {
+        let Some(translator) = &mut self.translator else {
+            return (received, None);
+        };
+        let mut events = BytesMut::new();
+        let fault = translator.push(&received, &mut events).err();
+        (events.freeze(), fault.map(Fault::from))
+    }
+
+    fn unreadable(&self, fault: Fault) -> GatewayError {
+        let provider = self.record.provider();
+        match fault {
+            Fault::TooLarge => GatewayError::StreamOverflow { provider },
+            Fault::Broken => GatewayError::InvalidAnswer { provider },
+        }
     }
 
     fn take_end(&mut self) -> Polled {
-        let is_cut = self.kind == Kind::Events
+        let is_cut = self.kind.is_events()
             && self.record.status.is_some_and(|status| status.is_success())
             && self.meter.as_ref().is_some_and(|meter| !meter.may_end());
         if is_cut {
@@ -154,7 +251,7 @@ impl Relay {
             "broke off an answer: {error}"
         );
         match &self.meter {
-            Some(meter) if self.kind == Kind::Events && meter.is_between_frames() => {
+            Some(meter) if self.kind.is_events() && meter.is_between_frames() => {
                 let position = meter.position();
                 let dialect = self.record.dialect;
                 let last = error.describe(self.record.id(), |detail| {
@@ -168,7 +265,7 @@ impl Relay {
 
     fn has_said_all(&self) -> bool {
         let is_whole = |meter: &Meter| meter.is_ended() && meter.is_between_frames();
-        self.kind == Kind::Events && self.meter.as_ref().is_some_and(is_whole)
+        self.kind.is_events() && self.meter.as_ref().is_some_and(is_whole)
     }
 
     /// While the provider is silent: pings, time limits, and the end of a drain.
@@ -213,8 +310,10 @@ impl Relay {
     fn next_wake(&self) -> Instant {
         let idle = self.last_byte + self.timeouts.idle;
         let total = self.timeouts.total.map(|total| self.record.deadline(total));
-        let ping = (self.kind == Kind::Events)
-            .then(|| self.last_byte.max(self.last_ping) + self.timeouts.ping);
+        let ping = self
+            .kind
+            .pings()
+            .map(|_| self.last_byte.max(self.last_ping) + self.timeouts.ping);
         [total, ping].into_iter().flatten().fold(idle, Instant::min)
     }
 
@@ -236,21 +335,22 @@ impl Relay {
             });
         }
         self.last_ping = now;
-        match &self.meter {
-            Some(meter) if meter.is_between_frames() && !meter.is_ended() => {
-                Poll::Ready(Some(Ok(Frame::data(ping(self.record.dialect)))))
+        match (&self.meter, self.kind.pings()) {
+            (Some(meter), Some(ping)) if meter.is_between_frames() && !meter.is_ended() => {
+                Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(ping)))))
             }
             _ => Poll::Pending,
         }
     }
 }
 
-/// What keeps a silent stream alive in this dialect.
-fn ping(dialect: Dialect) -> Bytes {
-    Bytes::from_static(match dialect {
-        Dialect::AnthropicMessages => sse::ANTHROPIC_PING,
-        Dialect::OpenAiChat | Dialect::OpenAiResponses => sse::COMMENT_PING,
-    })
+/// What keeps a silent stream alive in this dialect, if its clients are known to take it.
+fn ping(dialect: Dialect) -> Option<&'static [u8]> {
+    match dialect {
+        Dialect::AnthropicMessages => Some(sse::ANTHROPIC_PING),
+        Dialect::OpenAiChat | Dialect::OpenAiResponses => Some(sse::COMMENT_PING),
+        Dialect::BedrockInvoke | Dialect::BedrockConverse | Dialect::GeminiGenerate => None,
+    }
 }
 
 impl Body for Relay {
@@ -261,14 +361,22 @@ impl Body for Relay {
         if self.has_ended {
             return Poll::Ready(None);
         }
-        match Pin::new(&mut self.upstream).poll_frame(context) {
-            Poll::Ready(Some(Ok(frame))) => self.take_frame(frame),
-            Poll::Ready(Some(Err(_))) => {
-                let provider = self.record.provider();
-                self.fail(GatewayError::StreamCut { provider })
-            }
-            Poll::Ready(None) => self.take_end(),
-            Poll::Pending => self.wait(context),
+        if let Some(error) = self.fault.take() {
+            return self.fail(error);
+        }
+        loop {
+            return match Pin::new(&mut self.upstream).poll_frame(context) {
+                Poll::Ready(Some(Ok(frame))) => match self.take_frame(frame) {
+                    Some(polled) => polled,
+                    None => continue,
+                },
+                Poll::Ready(Some(Err(_))) => {
+                    let provider = self.record.provider();
+                    self.fail(GatewayError::StreamCut { provider })
+                }
+                Poll::Ready(None) => self.take_end(),
+                Poll::Pending => self.wait(context),
+            };
         }
     }
 
@@ -279,7 +387,7 @@ impl Body for Relay {
     fn size_hint(&self) -> SizeHint {
         match self.kind {
             Kind::Document => self.upstream.size_hint(),
-            Kind::Events | Kind::ForeignEvents => SizeHint::default(),
+            Kind::Events { .. } | Kind::ForeignEvents => SizeHint::default(),
         }
     }
 }

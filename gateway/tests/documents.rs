@@ -21,7 +21,11 @@ use anyray_gateway::{
     metrics::{Metrics, RequestLabels},
     service_account::TokenFault,
 };
-use anyray_wire::{Dialect, anyray::credential::CredentialFault, usage::TokenUsage};
+use anyray_providers::Operation;
+use anyray_wire::{
+    Dialect, anthropic::envelope::EnvelopeFault, anyray::credential::CredentialFault,
+    usage::TokenUsage,
+};
 use clap::CommandFactory as _;
 use http::{Request, StatusCode};
 
@@ -110,7 +114,25 @@ fn refusals_of_requests() -> Vec<GatewayError> {
         GatewayError::DialectNotSpoken {
             provider: "openai",
             dialect: Dialect::AnthropicMessages,
+            operation: Operation::Messages,
         },
+        GatewayError::PathOfOtherProvider {
+            provider: "bedrock",
+        },
+        GatewayError::ModelMissing {
+            provider: "bedrock",
+        },
+        GatewayError::ModelUnfit {
+            provider: "azure-openai",
+        },
+        GatewayError::EnvelopeUnfit {
+            provider: "bedrock",
+            fault: EnvelopeFault::NotAnObject,
+        },
+        GatewayError::Unsignable {
+            provider: "bedrock",
+        },
+        GatewayError::LoopDetected,
         GatewayError::NoProviderKey { provider: "openai" },
         GatewayError::NoCredential {
             name: "main".into(),
@@ -171,6 +193,11 @@ fn faults_on_the_way() -> Vec<GatewayError> {
         GatewayError::OutOfBodyBudget,
         GatewayError::Draining,
         GatewayError::Unreachable { provider },
+        GatewayError::CredentialRefused {
+            provider,
+            name: "main".into(),
+        },
+        GatewayError::TokenUnavailable { provider },
         GatewayError::EgressRefused { provider },
         GatewayError::InvalidAnswer { provider },
         GatewayError::ConnectTimeout { provider, limit },

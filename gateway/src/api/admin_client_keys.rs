@@ -32,7 +32,7 @@ use kube::ResourceExt as _;
 
 use super::answer::{Refusal, Strict};
 use crate::{
-    provider, random,
+    random,
     state::Worker,
     store::{StoreError, redeem::key_name},
 };
@@ -80,9 +80,9 @@ pub(super) fn permissions_from(wish: admin::Permissions) -> Result<Permissions, 
     let unknown = wish
         .providers
         .iter()
-        .position(|slug| provider::find(slug).is_none());
+        .position(|slug| anyray_providers::find(slug).is_none());
     if let Some(index) = unknown {
-        let slugs = provider::slugs();
+        let slugs = anyray_providers::slugs();
         return Err(Refusal::invalid(format!(
             "field permissions.providers[{index}]: must be one of {slugs}"
         )));

@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::atomic::AtomicU64};
 
 use futures::stream;
 use http::{HeaderValue, header::CONTENT_TYPE};
-use http_body_util::StreamBody;
+use http_body_util::{BodyExt, StreamBody};
 
 use super::*;
 
@@ -42,7 +42,7 @@ async fn stream_demanded(pieces: &[&[u8]]) -> (Result<Bytes, ()>, Option<Gateway
     let mut received = receive_pieces(pieces).await;
     let model = received.body.require_single_model(&json_headers());
     assert_eq!(model.as_deref(), Ok("a"));
-    let collected = received.body.collect().await;
+    let collected = BodyExt::collect(received.body).await;
     let bytes = collected.map(|all| all.to_bytes()).map_err(|_| ());
     (bytes, received.fault.and_then(|fault| fault.get().cloned()))
 }
@@ -188,7 +188,7 @@ async fn a_second_model_that_begins_in_the_collected_part_fails_the_body() {
         let found = received.body.require_single_model(&json_headers());
         let is_refused = match found {
             Err(GatewayError::DuplicateModel) => true,
-            Ok(_) => received.body.collect().await.is_err(),
+            Ok(_) => BodyExt::collect(received.body).await.is_err(),
             Err(other) => panic!("{other}"),
         };
         assert!(is_refused, "{left_behind} bytes streamed");
@@ -216,6 +216,6 @@ async fn without_the_demand_nothing_is_refused() {
     let tail = br#"","model":"b"}"#;
     let received = receive_pieces(&[&head, tail]).await;
     assert_eq!(received.body.find_model().as_deref(), Some("a"));
-    let collected = received.body.collect().await.expect("passes");
+    let collected = BodyExt::collect(received.body).await.expect("passes");
     assert_eq!(collected.to_bytes().len(), head.len() + tail.len());
 }

@@ -6,14 +6,18 @@ use std::{
     time::Duration,
 };
 
+use anyray_providers::{self as providers, Provider, settings};
 use anyray_wire::{
     anyray::credential::CredentialDigest,
     gateway_config::{
-        self, CONFIG_FILE, Credential, Endpoint, GatewayConfig, INDEX_FILE, Index, SCHEMA_VERSION,
-        api_key, check, egress::EgressRule, endpoint,
+        self, CONFIG_FILE, Endpoint, FieldError, GatewayConfig, INDEX_FILE, Index, SCHEMA_VERSION,
+        check, credential,
+        egress::EgressRule,
+        endpoint::{self, CheckedEndpoint},
     },
 };
-use secrecy::{ExposeSecret as _, SecretString};
+use http::uri::{Authority, Scheme};
+use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
@@ -21,11 +25,7 @@ use super::{
     ConfigError, Files,
     snapshot::{Admin, CustomHost, ModelRule, ProviderKey, Snapshot, Timeouts, Transport},
 };
-use crate::{
-    custom_host,
-    provider::{self, Provider},
-    strict_json,
-};
+use crate::{credential::Credential, custom_host, strict_json};
 
 /// Parses JSON strictly and names the field that is wrong.
 pub(super) fn json<T: DeserializeOwned>(
@@ -46,15 +46,15 @@ pub(super) fn secret_files(
     let keys = config.provider_keys.iter().enumerate();
     let credentials = keys.filter_map(|(index, key)| {
         let at = format!("providerKeys[{index}].credential");
-        Some((at, key.credential.as_ref()?))
+        Some((at, &key.credential.as_ref()?.file))
     });
     let admin = config.admin.iter();
-    let admin = admin.map(|admin| ("admin.credential".to_owned(), &admin.credential));
+    let admin = admin.map(|admin| ("admin.credential".to_owned(), &admin.credential.file));
     credentials
         .chain(admin)
-        .map(|(at, credential)| {
-            check::credential_file(&credential.file).map_err(|error| error.under(&at))?;
-            Ok((credential.file.clone(), format!("{at}.file")))
+        .map(|(at, file)| {
+            check::credential_file(file).map_err(|error| error.under(&at))?;
+            Ok((file.clone(), format!("{at}.file")))
         })
         .collect()
 }
@@ -172,31 +172,66 @@ fn provider_key(
     files: &Files,
     transport: &Transport,
 ) -> Result<ProviderKey, ConfigError> {
-    let provider = provider::find(&key.provider).ok_or_else(|| {
-        let message = format!("must be one of {}", provider::slugs());
+    let provider = providers::find(&key.provider).ok_or_else(|| {
+        let message = format!("must be one of {}", providers::slugs());
         check_failed(format!("{at}.provider"), &message)
     })?;
-    let endpoint = key
-        .endpoint
-        .clone()
-        .unwrap_or_else(|| public_endpoint(provider));
-    let mut resolved = resolve_endpoint(provider, &endpoint, &format!("{at}.endpoint"), transport)?;
-    resolved.name.clone_from(&key.name);
-    let credential = key.credential.as_ref();
-    resolved.secret = credential
-        .map(|credential| secret(credential, at, files))
+    if key.credential.is_none() && key.endpoint.is_none() {
+        return Ok(idle_key(&key.name, provider, transport));
+    }
+    let endpoint = key.endpoint.clone().unwrap_or_default();
+    let under_endpoint = |error: FieldError| error.under(&format!("{at}.endpoint"));
+    let checked =
+        settings::check_endpoint(provider, &endpoint, &transport.egress).map_err(under_endpoint)?;
+    let transport = transport_to(&endpoint, transport);
+    let credential = key
+        .credential
+        .as_ref()
+        .map(|wanted| credential(provider, wanted, &endpoint, at, files, &transport))
         .transpose()?;
-    Ok(resolved)
+    Ok(ProviderKey {
+        name: key.name.clone(),
+        credential,
+        ..resolved(provider, endpoint, checked, transport)
+    })
 }
 
-fn secret(credential: &Credential, at: &str, files: &Files) -> Result<SecretString, ConfigError> {
-    let file = &credential.file;
+/// A key that serves nobody at present, so that nothing has to be known of where it leads.
+fn idle_key(name: &str, provider: &'static dyn Provider, transport: &Transport) -> ProviderKey {
+    ProviderKey {
+        name: name.to_owned(),
+        provider,
+        credential: None,
+        endpoint: Endpoint::default(),
+        scheme: Scheme::HTTPS,
+        authority: Authority::from_static("nowhere.invalid"),
+        base_path: String::new(),
+        transport: Arc::new(transport.clone()),
+    }
+}
+
+fn credential(
+    provider: &'static dyn Provider,
+    wanted: &gateway_config::Credential,
+    endpoint: &Endpoint,
+    at: &str,
+    files: &Files,
+    transport: &Transport,
+) -> Result<Credential, ConfigError> {
+    settings::check_credential(provider, wanted.kind)
+        .map_err(|error| error.under(&format!("{at}.credential")))?;
+    let file = &wanted.file;
     let content = files.secrets.get(file);
-    let content = content.map(|content| content.expose_secret());
-    let key = api_key::check(content.unwrap_or_default()).map_err(|error| {
-        check_failed(format!("{at}.credential.file"), &format!("{file} {error}"))
-    })?;
-    Ok(key.into())
+    let content = content.map_or(&[][..], |content| content.expose_secret());
+    let fault = |message: &dyn std::fmt::Display| {
+        check_failed(
+            format!("{at}.credential.file"),
+            &format!("{file} {message}"),
+        )
+    };
+    let read = credential::check(wanted.kind, content).map_err(|error| fault(&error))?;
+    Credential::new(read, content, endpoint.allow_insecure, transport)
+        .map_err(|message| fault(&format!("names a token service whose URL {message}")))
 }
 
 fn admin_access(admin: &gateway_config::Admin, files: &Files) -> Result<Admin, ConfigError> {
@@ -222,11 +257,12 @@ fn custom_hosts(
         .map(|(index, host)| {
             let at = format!("egress.customHosts[{index}]");
             let endpoint = Endpoint {
-                url: format!("https://{}", host.host),
-                allow_insecure: false,
                 ca_bundle: host.ca_bundle.clone(),
+                ..Endpoint::default()
             };
-            endpoint::check(&endpoint, &transport.egress).map_err(|error| error.under(&at))?;
+            let url = format!("https://{}", host.host);
+            endpoint::check(&url, &endpoint, &transport.egress)
+                .map_err(|error| error.under(&at))?;
             let is_name = host.host.parse().is_ok_and(|value| {
                 custom_host::parse(&value).is_ok_and(|parsed| parsed.authority() == host.host)
             });
@@ -245,42 +281,50 @@ fn custom_hosts(
         .collect()
 }
 
-fn public_endpoint(provider: &dyn Provider) -> Endpoint {
-    Endpoint {
-        url: provider.default_endpoint().to_owned(),
-        allow_insecure: false,
-        ca_bundle: None,
+/// Where callers' own credentials go.
+fn public_endpoints(transport: &Transport) -> Result<Vec<Arc<ProviderKey>>, ConfigError> {
+    let endpoint = Endpoint::default();
+    let public = providers::ALL.iter().filter_map(|provider| {
+        let url = provider.public_url(&endpoint)?;
+        let checked = endpoint::check(&url, &endpoint, &transport.egress)
+            .map_err(|error| ConfigError::from(error.under(provider.slug())));
+        Some(checked.map(|checked| {
+            Arc::new(resolved(
+                *provider,
+                endpoint.clone(),
+                checked,
+                transport.clone(),
+            ))
+        }))
+    });
+    public.collect()
+}
+
+/// An endpoint without name and credential.
+fn resolved(
+    provider: &'static dyn Provider,
+    endpoint: Endpoint,
+    checked: CheckedEndpoint,
+    transport: Transport,
+) -> ProviderKey {
+    ProviderKey {
+        name: String::new(),
+        provider,
+        credential: None,
+        scheme: checked.scheme,
+        authority: checked.authority,
+        base_path: checked.path,
+        transport: Arc::new(transport),
+        endpoint,
     }
 }
 
-/// Where callers' own credentials go.
-fn public_endpoints(transport: &Transport) -> Result<Vec<Arc<ProviderKey>>, ConfigError> {
-    let endpoints = provider::ALL.iter().map(|provider| {
-        let endpoint = public_endpoint(*provider);
-        resolve_endpoint(*provider, &endpoint, provider.slug(), transport).map(Arc::new)
-    });
-    endpoints.collect()
-}
-
-fn resolve_endpoint(
-    provider: &'static dyn Provider,
-    endpoint: &Endpoint,
-    at: &str,
-    transport: &Transport,
-) -> Result<ProviderKey, ConfigError> {
-    let checked = endpoint::check(endpoint, &transport.egress).map_err(|error| error.under(at))?;
-    Ok(ProviderKey {
-        name: String::new(),
-        provider,
-        secret: None,
-        scheme: checked.scheme,
-        authority: checked.authority,
-        base_path: format!("{}{}", checked.path, provider.path_prefix()),
-        transport: Arc::new(Transport {
-            ca_bundle: endpoint.ca_bundle.as_deref().map(Arc::from),
-            ..transport.clone()
-        }),
-    })
+/// How connections to an endpoint, and to the token service for it, are made.
+fn transport_to(endpoint: &Endpoint, transport: &Transport) -> Transport {
+    Transport {
+        ca_bundle: endpoint.ca_bundle.as_deref().map(Arc::from),
+        ..transport.clone()
+    }
 }
 
 fn model_rules(

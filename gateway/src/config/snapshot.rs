@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use anyray_providers::Provider;
 use anyray_wire::{
     anyray::credential::CredentialDigest,
-    gateway_config::{ClientKeys, Limits, egress::EgressRule},
+    gateway_config::{ClientKeys, Endpoint, Limits, egress::EgressRule},
 };
 use http::uri::{Authority, Scheme};
-use secrecy::SecretString;
 
-use crate::provider::Provider;
+use crate::credential::{Credential, token::TokenSource};
 
 /// An immutable configuration; each request takes it once and keeps it to its end.
 #[derive(Debug)]
@@ -27,11 +27,11 @@ pub struct Snapshot {
     pub admin: Option<Admin>,
     /// Hosts that callers may name.
     pub custom_hosts: Vec<CustomHost>,
-    /// The provider keys; a provider's default is its first one with a secret.
+    /// The provider keys; a provider's default is its first one with a credential.
     pub keys: Vec<Arc<ProviderKey>>,
     /// Which of [`Self::keys`] serves which model, first match first.
     pub model_rules: Vec<ModelRule>,
-    /// Where callers' own credentials go, one entry per provider of `provider::ALL`.
+    /// Where callers' own credentials go, one entry per provider that has a public API for all.
     pub public_endpoints: Vec<Arc<ProviderKey>>,
     /// See `passthroughPaths`.
     pub passthrough_paths: Vec<String>,
@@ -43,6 +43,24 @@ pub struct Snapshot {
     pub access_log: bool,
 }
 
+impl Snapshot {
+    /// Takes over the tokens of the configuration before, so that a reload costs no exchange.
+    pub fn keep_tokens(&self, before: &Self) {
+        for source in self.token_sources() {
+            for old in before.token_sources() {
+                source.adopt(old);
+            }
+        }
+    }
+
+    fn token_sources(&self) -> impl Iterator<Item = &TokenSource> {
+        self.keys.iter().filter_map(|key| match &key.credential {
+            Some(Credential::Token(source)) => Some(source.as_ref()),
+            _ => None,
+        })
+    }
+}
+
 /// A provider, where its requests go, and the credential for it.
 #[derive(Debug)]
 pub struct ProviderKey {
@@ -50,17 +68,26 @@ pub struct ProviderKey {
     pub name: String,
     /// The provider.
     pub provider: &'static dyn Provider,
-    /// The API key. Absent on the public endpoints, which callers bring their own credential for,
-    /// and on a key that has no credential at present, which serves nobody.
-    pub secret: Option<SecretString>,
+    /// The credential. Absent on the public endpoints, which callers bring their own for, and on a
+    /// key that has none at present, which serves nobody.
+    pub credential: Option<Credential>,
+    /// Region, project, names of models and whatever else the provider's paths depend on.
+    pub endpoint: Endpoint,
     /// `http` or `https`.
     pub scheme: Scheme,
     /// Host and port.
     pub authority: Authority,
-    /// Path of the endpoint and the provider's prefix, without a slash at the end.
+    /// Path of the endpoint, without a slash at the end.
     pub base_path: String,
     /// How connections are made.
     pub transport: Arc<Transport>,
+}
+
+impl ProviderKey {
+    /// What the provider calls a model, where that is something else.
+    pub fn mapped<'k>(&'k self, model: Option<&str>) -> Option<&'k str> {
+        self.endpoint.models.get(model?).map(String::as_str)
+    }
 }
 
 /// Who may use the admin API.

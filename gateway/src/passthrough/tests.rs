@@ -5,7 +5,7 @@ use std::fs;
 use http::{HeaderName, header::AUTHORIZATION};
 
 use super::*;
-use crate::{config, provider};
+use crate::config;
 
 const SEAT: (&str, &str) = ("x-anyray-auth-mode", "passthrough");
 
@@ -103,7 +103,7 @@ fn check(
     let config = config(true);
     let asked = ask(pairs, Some(token), &config).expect("acceptable");
     let own_way = asked.expect("its own way");
-    own_way.check(provider::find(slug).expect("a provider"), &config)
+    own_way.check(anyray_providers::find(slug).expect("a provider"), &config)
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_token_goes_to_no_other_provider() {
         let checked = check(token, &[SEAT], slug);
         assert_eq!(checked.is_ok(), is_allowed, "{token} {slug}: {checked:?}");
         if let Err(error) = checked {
-            let provider = provider::find(slug).expect("a provider").slug();
+            let provider = anyray_providers::find(slug).expect("a provider").slug();
             assert_eq!(error, GatewayError::TokenOfOtherProvider { provider });
             assert!(!error.to_string().contains(token));
         }

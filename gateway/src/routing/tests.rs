@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
-use anyray_wire::gateway_config::{ClientKeys, Limits, egress::EgressRule};
+use anyray_providers::Operation;
+use anyray_wire::{
+    Dialect,
+    anthropic::envelope::Envelope,
+    gateway_config::{ClientKeys, Limits, egress::EgressRule},
+};
 use http::{HeaderValue, header::AUTHORIZATION, uri::Scheme};
 
 use super::*;
 use crate::{
     config::snapshot::{CustomHost, ModelRule, Timeouts, Transport},
+    credential::Credential,
     passthrough,
 };
 
@@ -19,8 +25,9 @@ fn key(name: &str, provider: &str) -> Arc<ProviderKey> {
 fn build_key(name: &str, provider: &str, secret: Option<&str>) -> Arc<ProviderKey> {
     Arc::new(ProviderKey {
         name: name.to_owned(),
-        provider: provider::find(provider).expect("known provider"),
-        secret: secret.map(Into::into),
+        provider: providers::find(provider).expect("known provider"),
+        credential: secret.map(|secret| Credential::ApiKey(secret.into())),
+        endpoint: Endpoint::default(),
         scheme: Scheme::HTTPS,
         authority: "host".parse().expect("authority"),
         base_path: String::new(),
@@ -68,7 +75,7 @@ fn config(providers: &[&str]) -> Snapshot {
                 })
             })
             .collect(),
-        public_endpoints: provider::ALL.iter().map(|p| key("", p.slug())).collect(),
+        public_endpoints: providers::ALL.iter().map(|p| key("", p.slug())).collect(),
         keys,
         passthrough_paths: Vec::new(),
         limits: Limits::default(),
@@ -84,15 +91,22 @@ fn config(providers: &[&str]) -> Snapshot {
 }
 
 fn inbound(dialect: Dialect) -> Inbound {
+    let operation = if dialect == MESSAGES {
+        Operation::Messages
+    } else {
+        Operation::ChatCompletions
+    };
     Inbound {
-        operation: Operation::ChatCompletions,
+        operation,
         dialect,
+        native: None,
+        path_model: None,
         path: String::new(),
     }
 }
 
 fn wish<'a>(provider: Option<&str>, model: Option<&'a str>) -> Wish<'a> {
-    let provider = provider.map(|slug| provider::find(slug).expect("known provider"));
+    let provider = provider.map(|slug| providers::find(slug).expect("known provider"));
     Wish {
         provider,
         model,
@@ -158,7 +172,14 @@ fn the_header_beats_the_model_rule_beats_the_path() {
 #[test]
 fn a_dialect_that_the_provider_does_not_speak_is_refused() {
     let both = config(&["openai", "anthropic"]);
-    let refused = |provider, dialect| Err(GatewayError::DialectNotSpoken { provider, dialect });
+    let refused = |provider, dialect| {
+        let operation = inbound(dialect).operation;
+        Err(GatewayError::DialectNotSpoken {
+            provider,
+            dialect,
+            operation,
+        })
+    };
     assert_eq!(
         chosen(MESSAGES, wish(Some("openai"), None), &both),
         refused("openai", MESSAGES)
@@ -166,6 +187,41 @@ fn a_dialect_that_the_provider_does_not_speak_is_refused() {
     assert_eq!(
         chosen(CHAT, wish(None, Some("claude-x")), &both),
         refused("anthropic", CHAT)
+    );
+}
+
+#[test]
+fn claude_goes_to_the_clouds_in_their_envelope() {
+    let all = config(&["bedrock", "google-vertex-ai"]);
+    for (slug, envelope) in [
+        ("bedrock", Envelope::Bedrock),
+        ("vertex-ai", Envelope::Vertex),
+    ] {
+        let target = plan(&inbound(MESSAGES), wish(Some(slug), None), &all).expect("a target");
+        assert_eq!(target.carriage, Carriage::Wrapped(envelope), "{slug}");
+    }
+}
+
+#[test]
+fn a_providers_own_path_leads_to_that_provider_alone() {
+    let all = config(&["openai", "anthropic", "bedrock"]);
+    let native = Inbound {
+        operation: Operation::InvokeModel,
+        native: Some(providers::native(Dialect::BedrockInvoke)),
+        ..inbound(Dialect::BedrockInvoke)
+    };
+    for wanted in [None, Some("bedrock")] {
+        // The rule for this model leads to another provider.
+        let target = plan(&native, wish(wanted, Some("claude-x")), &all).expect("a target");
+        assert_eq!(target.key.name, "bedrock-1");
+        assert_eq!(target.carriage, Carriage::AsIs);
+    }
+    let elsewhere = plan(&native, wish(Some("anthropic"), None), &all);
+    assert_eq!(
+        elsewhere.map(|target| target.key.name.clone()),
+        Err(GatewayError::PathOfOtherProvider {
+            provider: "bedrock"
+        })
     );
 }
 
@@ -180,10 +236,10 @@ fn without_a_key_the_callers_own_credential_passes_or_nothing_does() {
         })
     );
     let target = plan(&inbound(CHAT), with_own(wish(None, None)), &none).expect("a target");
-    assert!(target.key.secret.is_none() && target.caller_credential.is_some());
+    assert!(target.key.credential.is_none() && target.caller_credential.is_some());
     let held = config(&["openai"]);
     let target = plan(&inbound(CHAT), with_own(wish(None, None)), &held).expect("a target");
-    assert!(target.key.secret.is_some() && target.caller_credential.is_none());
+    assert!(target.key.credential.is_some() && target.caller_credential.is_none());
 }
 
 #[test]

@@ -11,6 +11,10 @@ fn files(config: &str) -> Files {
         ("keys/a", "sk-1\n"),
         ("keys/empty", " \n"),
         ("keys/two-lines", "a\nb"),
+        (
+            "keys/aws",
+            r#"{"accessKeyId":"AKIAEXAMPLEEXAMPLE00","secretAccessKey":"a-secret-of-forty-characters-as-it-goes-"}"#,
+        ),
     ];
     Files {
         config: config.as_bytes().to_vec(),
@@ -40,6 +44,13 @@ fn with_endpoint(endpoint: &str) -> String {
     ))
 }
 
+/// A key of AWS; `more` is what its endpoint has besides the names of models.
+fn bedrock(file: &str, more: &str) -> String {
+    format!(
+        r#"{{"name":"main","provider":"bedrock","credential":{{"file":"{file}","type":"awsKeys"}},"endpoint":{{"models":{{"claude":"eu.anthropic.claude"}}{more}}}}}"#
+    )
+}
+
 fn refusal(config: &str) -> String {
     match snapshot(&files(config)) {
         Ok(_) => panic!("accepted {config}"),
@@ -53,10 +64,14 @@ fn a_minimal_configuration_gets_the_documented_defaults() {
     let key = snapshot.keys.first().expect("one key");
     assert_eq!(key.authority, "api.openai.com");
     assert_eq!(key.base_path, "/v1");
-    assert_eq!(key.secret.as_ref().map(|s| s.expose_secret()), Some("sk-1"));
+    assert!(
+        matches!(&key.credential, Some(Credential::ApiKey(secret)) if secret.expose_secret() == "sk-1")
+    );
     assert_eq!(snapshot.timeouts.first_byte, Duration::from_secs(600));
     assert_eq!(snapshot.limits.max_body_bytes, 64 << 20);
-    assert_eq!(snapshot.public_endpoints.len(), provider::ALL.len());
+    let public = snapshot.public_endpoints.iter();
+    let public: Vec<_> = public.map(|endpoint| endpoint.provider.slug()).collect();
+    assert_eq!(public, ["openai", "anthropic"]);
 }
 
 #[test]
@@ -152,11 +167,31 @@ fn provider_keys_are_checked_one_by_one() {
         ),
         (
             with_key(&key.replace("keys/a", "keys/empty")),
-            "providerKeys[0].credential.file: keys/empty must hold an API key",
+            "providerKeys[0].credential.file: keys/empty is empty",
         ),
         (
             with_key(&key.replace("keys/a", "keys/two-lines")),
-            "providerKeys[0].credential.file: keys/two-lines must hold an API key",
+            "providerKeys[0].credential.file: keys/two-lines is not an API key",
+        ),
+        (
+            with_key(&key.replace(r#""keys/a""#, r#""keys/a","type":"awsKeys""#)),
+            "providerKeys[0].credential.type: is not one that the provider openai takes",
+        ),
+        (
+            with_key(&key.replace("openai", "bedrock")),
+            "providerKeys[0].endpoint.region: must be set for the provider bedrock",
+        ),
+        (
+            with_key(&bedrock("keys/a", r#","region":"eu-central-1""#)),
+            "providerKeys[0].credential.file: keys/a is not JSON with accessKeyId",
+        ),
+        (
+            with_key(&bedrock("keys/aws", r#","region":"eu/x""#)),
+            "providerKeys[0].endpoint.region: must be letters",
+        ),
+        (
+            with_key(&bedrock("keys/aws", r#","region":"eu","location":"eu""#)),
+            "providerKeys[0].endpoint.location: means nothing to the provider bedrock",
         ),
     ] {
         let message = refusal(&config);
@@ -177,7 +212,7 @@ fn a_key_without_a_credential_is_accepted_and_may_be_named_by_rules() {
         let parsed: GatewayConfig = json(CONFIG_FILE, text.as_bytes()).expect("fits the schema");
         assert!(secret_files(&parsed).expect("no files").is_empty());
         let snapshot = snapshot(&files(&text)).expect("accepted");
-        assert!(snapshot.keys.iter().all(|key| key.secret.is_none()));
+        assert!(snapshot.keys.iter().all(|key| key.credential.is_none()));
         assert!(
             snapshot
                 .model_rules
@@ -193,6 +228,24 @@ fn a_key_without_a_credential_is_checked_like_any_other() {
     let message = refusal(&with_key(key));
     let expected = "providerKeys[0].endpoint.url: is a private address";
     assert!(message.contains(expected), "{message}");
+}
+
+#[test]
+fn a_key_without_a_credential_and_endpoint_needs_no_settings() {
+    let snapshot = snapshot(&files(&with_key(r#"{"name":"main","provider":"bedrock"}"#)));
+    let snapshot = snapshot.expect("accepted");
+    assert_eq!(snapshot.keys[0].provider.slug(), "bedrock");
+}
+
+#[test]
+fn a_cloud_has_its_host_credential_and_names() {
+    let text = with_key(&bedrock("keys/aws", r#","region":"eu-central-1""#));
+    let snapshot = snapshot(&files(&text)).expect("accepted");
+    let key = snapshot.keys.first().expect("one key");
+    assert_eq!(key.authority, "bedrock-runtime.eu-central-1.amazonaws.com");
+    assert!(matches!(&key.credential, Some(Credential::AwsKeys(_))));
+    assert_eq!(key.mapped(Some("claude")), Some("eu.anthropic.claude"));
+    assert_eq!(key.mapped(Some("other")), None);
 }
 
 #[test]
@@ -237,8 +290,9 @@ fn base_urls_are_what_the_providers_sdk_takes() {
     for (provider, url, expected) in [
         ("openai", "https://h:8443/proxy/v1/", "/proxy/v1"),
         ("openai", "https://h", ""),
-        ("anthropic", "https://h", "/v1"),
-        ("anthropic", "https://h/proxy/", "/proxy/v1"),
+        ("anthropic", "https://h", ""),
+        ("anthropic", "https://h/proxy/", "/proxy"),
+        ("azure-openai", "https://h/", ""),
     ] {
         let endpoint = with_endpoint(&format!(r#"{{"url":"{url}"}}"#)).replace("openai", provider);
         let snapshot = snapshot(&files(&endpoint)).expect(url);
