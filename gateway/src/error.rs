@@ -255,8 +255,9 @@ pub enum GatewayError {
         /// `limits.maxBodyBytes`.
         limit: u64,
     },
-    /// A key that is limited to models came with a body that names `model` more than once.
-    #[error("the request body names the model more than once; name it once")]
+    /// A key that is limited to models, or a model that the provider calls otherwise, came with a
+    /// body that does not name `model` exactly once.
+    #[error("the request body must be a JSON object that names the model once")]
     DuplicateModel,
     /// A key that is limited to models came with a body that names none where it is looked for.
     #[error(

@@ -26,6 +26,7 @@ pub mod issuer;
 pub mod log_buffer;
 pub mod meter;
 pub mod metrics;
+pub mod models;
 pub mod ops;
 pub mod outbound;
 pub mod passthrough;

@@ -3,7 +3,7 @@
 
 use anyray_providers::{Call, Carriage, PathError};
 use anyray_wire::{
-    anthropic::envelope::{self, Wrapped},
+    anthropic::envelope::{self, Envelope, Wrapped},
     anyray::headers::{ANTHROPIC_BETA, ANTHROPIC_VERSION},
     json_edit,
 };
@@ -32,7 +32,16 @@ pub struct Model<'a> {
     pub is_in_path: bool,
 }
 
-impl Model<'_> {
+impl<'a> Model<'a> {
+    /// The model of a request with this name of it.
+    pub fn of(name: Option<&'a str>, inbound: &Inbound, target: &'a Target) -> Self {
+        Self {
+            name,
+            mapped: target.key.mapped(name),
+            is_in_path: inbound.path_model.is_some(),
+        }
+    }
+
     /// What the body must say instead of the caller's name.
     fn new_in_body(&self) -> Option<&str> {
         self.mapped.filter(|_| !self.is_in_path)
@@ -40,10 +49,14 @@ impl Model<'_> {
 }
 
 /// Whether the body must have arrived whole before the request can be made.
-pub fn needs_whole_body(target: &Target, model: &Model<'_>) -> bool {
+pub fn needs_whole_body(target: &Target, inbound: &Inbound, model: &Model<'_>) -> bool {
     let credential = target.key.credential.as_ref();
+    let may_have_other_name = model.name.is_none()
+        && inbound.operation.has_model()
+        && !target.key.endpoint.models.is_empty();
     target.carriage != Carriage::AsIs
         || model.new_in_body().is_some()
+        || may_have_other_name
         || credential.is_some_and(Credential::signs_bodies)
 }
 
@@ -62,7 +75,7 @@ pub struct Payload {
 
 impl Payload {
     /// A body that goes on as it is.
-    pub fn as_is(body: UpstreamBody) -> Self {
+    fn as_is(body: UpstreamBody) -> Self {
         Self {
             body,
             is_stream: false,
@@ -72,30 +85,46 @@ impl Payload {
     }
 }
 
-/// Puts a whole body into the form that the provider takes.
+/// Puts a body into the form that the provider takes; one that need not be whole has that already.
 ///
 /// # Errors
-/// [`GatewayError::ModelMissing`] or [`GatewayError::EnvelopeUnfit`].
+/// [`GatewayError::DuplicateModel`], [`GatewayError::ModelMissing`] or
+/// [`GatewayError::EnvelopeUnfit`].
 pub fn payload(
     target: &Target,
     model: &Model<'_>,
     headers: &HeaderMap,
-    body: Bytes,
+    body: UpstreamBody,
+) -> Result<Payload, GatewayError> {
+    let Some(whole) = body.whole() else {
+        return Ok(Payload::as_is(body));
+    };
+    match (target.carriage, model.new_in_body()) {
+        (Carriage::Wrapped(envelope), _) => wrapped(envelope, target, model, headers, whole),
+        (Carriage::AsIs, Some(name)) => {
+            let renamed = json_edit::with_model(whole, name);
+            let renamed = renamed.ok_or(GatewayError::DuplicateModel)?;
+            Ok(Payload::as_is(renamed.into()))
+        }
+        (Carriage::AsIs, None) => Ok(Payload::as_is(body)),
+    }
+}
+
+fn wrapped(
+    envelope: Envelope,
+    target: &Target,
+    model: &Model<'_>,
+    headers: &HeaderMap,
+    body: &[u8],
 ) -> Result<Payload, GatewayError> {
     let provider = target.key.provider.slug();
-    let Carriage::Wrapped(envelope) = target.carriage else {
-        let renamed = model
-            .new_in_body()
-            .and_then(|name| json_edit::with_model(&body, name));
-        return Ok(Payload::as_is(renamed.unwrap_or(body).into()));
-    };
     let name = model.mapped.or(model.name);
     let name = name.ok_or(GatewayError::ModelMissing { provider })?;
     let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
     let version = headers.get(ANTHROPIC_VERSION).and_then(text);
     let betas: Vec<_> = headers.get_all(ANTHROPIC_BETA).iter().collect();
     let betas = betas.iter().filter_map(|value| value.to_str().ok());
-    let wrapped = envelope::wrap(envelope, &body, version.as_deref(), betas, name);
+    let wrapped = envelope::wrap(envelope, body, version.as_deref(), betas, name);
     let Wrapped {
         body,
         betas_header,

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
     header::{
-        ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER, TRANSFER_ENCODING,
-        UPGRADE,
+        ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, RETRY_AFTER,
+        TRANSFER_ENCODING, UPGRADE,
     },
     request::Parts,
 };
@@ -34,7 +34,8 @@ use crate::{
     hops,
     identity::Identity,
     inbound::{self, Inbound},
-    outbound::{self, Model, Payload},
+    models::View,
+    outbound::{self, Model},
     passthrough,
     record::{Outcome, Record},
     routing::{self, Target, Wish},
@@ -48,12 +49,15 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Largest error of a provider that is put into another shape.
 const MAX_ERROR_BYTES: usize = 64 << 10;
 
+/// Largest list of models that is held against what the caller may use.
+const MAX_LIST_BYTES: usize = 4 << 20;
+
 /// A provider's answer, its head read.
 enum Answer {
     /// To be passed on as it comes.
     Relayed(Response<Incoming>, Format),
-    /// A refusal, put into the shape of the caller's API.
-    Refused(Response<Bytes>),
+    /// Made anew: a refusal in the shape of the caller's API, a list of models.
+    Rewritten(Response<Bytes>),
 }
 
 /// Serves one request, whatever becomes of it.
@@ -67,7 +71,7 @@ pub async fn serve(worker: Arc<Worker>, request: Request<Body>) -> Response<Body
     let awaits_continue = parts.headers.contains_key(EXPECT);
     match exchange_in_time(&mut record, &config, parts, &mut body).await {
         Ok(Answer::Relayed(answer, format)) => relay(answer, format, record, &config),
-        Ok(Answer::Refused(answer)) => pass_refusal(answer, record),
+        Ok(Answer::Rewritten(answer)) => send_rewritten(answer, record),
         Err(error) => {
             if !awaits_continue {
                 body::discard(body);
@@ -121,18 +125,69 @@ async fn exchange(
     let received = body::receive(&parts.headers, body, bounds(config), held).await?;
     let Received { mut body, fault } = received;
     find_model(record, &inbound, &parts, &mut body)?;
+    let grant = record.caller.clone();
+    let view = View::of(&parts.uri, &inbound, provider, grant.as_deref(), config);
+    let view = view.filter(|_| own_way.is_none());
     let wish = Wish {
         provider,
-        model: record.model.as_deref(),
+        model: view.as_ref().map(View::model).or(record.model.as_deref()),
         credential: own,
         own_way,
     };
-    let target = routing::plan(&inbound, wish, config)?;
-    check_provider(record, &target)?;
+    let planned = routing::plan(&inbound, wish, config);
+    let planned = planned.and_then(|target| check_provider(record, target));
+    if let Some(view) = &view
+        && let Some(text) = view.answer_alone(planned.is_ok())?
+    {
+        return Ok(Answer::Rewritten(json_answer(text)));
+    }
+    let target = planned?;
     record.key = Some(Arc::clone(&target.key));
     let request = prepare(record, parts, &inbound, &target, body).await?;
     let answer = send(record, config, &target.key, request, fault).await?;
-    receive(record, config, &target, answer).await
+    match view.filter(|view| answer.status().is_success() && view.rewrites(&target)) {
+        Some(view) => rewrite_list(&view, config, &target, answer).await,
+        None => receive(record, config, &target, answer).await,
+    }
+}
+
+/// Puts a provider's list of models into what the caller may see of it.
+async fn rewrite_list(
+    view: &View<'_>,
+    config: &Snapshot,
+    target: &Target,
+    answer: Response<Incoming>,
+) -> Result<Answer, GatewayError> {
+    let provider = target.key.provider.slug();
+    let (mut head, body) = answer.into_parts();
+    let listed = collect(body, MAX_LIST_BYTES, provider, config).await?;
+    let list = view.list(Some(&listed));
+    let list = list.ok_or(GatewayError::InvalidAnswer { provider })?;
+    for name in [CONTENT_LENGTH, ETAG] {
+        head.headers.remove(name);
+    }
+    Ok(Answer::Rewritten(Response::from_parts(head, list.into())))
+}
+
+/// An answer that no provider was asked for.
+fn json_answer(text: String) -> Response<Bytes> {
+    let mut answer = Response::new(text.into());
+    answer.headers_mut().insert(CONTENT_TYPE, JSON);
+    answer
+}
+
+/// Takes in all of a small answer.
+async fn collect(
+    body: Incoming,
+    max_bytes: usize,
+    provider: &'static str,
+    config: &Snapshot,
+) -> Result<Bytes, GatewayError> {
+    let limit = config.timeouts.idle;
+    let body = timeout(limit, Limited::new(body, max_bytes).collect()).await;
+    let body = body.map_err(|_| GatewayError::StreamIdle { provider, limit })?;
+    let body = body.map_err(|_| GatewayError::InvalidAnswer { provider })?;
+    Ok(body.to_bytes())
 }
 
 /// Finds out in which form the answer is to reach the caller.
@@ -154,42 +209,28 @@ async fn receive(
     }
     let provider = target.key.provider.slug();
     let (mut head, body) = answer.into_parts();
-    let limit = config.timeouts.idle;
-    let body = timeout(limit, Limited::new(body, MAX_ERROR_BYTES).collect()).await;
-    let body = body.map_err(|_| GatewayError::StreamIdle { provider, limit })?;
-    let body = body.map_err(|_| GatewayError::InvalidAnswer { provider })?;
-    let body = body.to_bytes();
+    let body = collect(body, MAX_ERROR_BYTES, provider, config).await?;
     let translated = foreign_error::translate(status.as_u16(), &body, record.id());
     if translated.is_some() {
         head.headers.insert(CONTENT_TYPE, JSON);
     }
     head.headers.remove(CONTENT_LENGTH);
     let body = translated.unwrap_or(body);
-    Ok(Answer::Refused(Response::from_parts(head, body)))
+    Ok(Answer::Rewritten(Response::from_parts(head, body)))
 }
 
 /// Makes the request that the provider gets, with the one credential on it.
 async fn prepare(
-    record: &Record,
+    record: &mut Record,
     parts: Parts,
     inbound: &Inbound,
     target: &Target,
     body: UpstreamBody,
 ) -> Result<Request<UpstreamBody>, GatewayError> {
+    let body = complete(record, inbound, target, body).await?;
     let worker = record.worker();
-    let model = Model {
-        name: record.model.as_deref(),
-        mapped: target.key.mapped(record.model.as_deref()),
-        is_in_path: inbound.path_model.is_some(),
-    };
-    let payload = if outbound::needs_whole_body(target, &model) {
-        let body = body
-            .into_whole(Held::new(&worker.app.buffered_bytes))
-            .await?;
-        outbound::payload(target, &model, &parts.headers, body)?
-    } else {
-        Payload::as_is(body)
-    };
+    let model = Model::of(record.model.as_deref(), inbound, target);
+    let payload = outbound::payload(target, &model, &parts.headers, body)?;
     if !payload.dropped_betas.is_empty() {
         tracing::debug!(
             request.id = record.id(),
@@ -204,6 +245,26 @@ async fn prepare(
     let now = SystemTime::now();
     credential::authorize(&mut request, target, &worker.upstreams, now).await?;
     Ok(request)
+}
+
+/// Waits for all of a body that is to be changed or signed. Then a model that it names late is
+/// known, too.
+async fn complete(
+    record: &mut Record,
+    inbound: &Inbound,
+    target: &Target,
+    body: UpstreamBody,
+) -> Result<UpstreamBody, GatewayError> {
+    let model = Model::of(record.model.as_deref(), inbound, target);
+    if !outbound::needs_whole_body(target, inbound, &model) {
+        return Ok(body);
+    }
+    let held = Held::new(&record.worker().app.buffered_bytes);
+    let body = UpstreamBody::from(body.into_whole(held).await?);
+    if record.model.is_none() {
+        record.model = named_model(inbound, &body);
+    }
+    Ok(body)
 }
 
 /// Finds out who calls and takes a place for it; returns the caller's own credential, if any.
@@ -272,11 +333,11 @@ fn named_model(inbound: &Inbound, body: &UpstreamBody) -> Option<String> {
     }
 }
 
-fn check_provider(record: &Record, target: &Target) -> Result<(), GatewayError> {
+fn check_provider(record: &Record, target: Target) -> Result<Target, GatewayError> {
     let provider = target.key.provider.slug();
     let grant = record.caller.as_ref();
     if grant.is_none_or(|grant| grant.allows_provider(provider)) {
-        return Ok(());
+        return Ok(target);
     }
     Err(GatewayError::ProviderNotAllowed { provider })
 }
@@ -379,11 +440,11 @@ fn relay(
     response
 }
 
-/// A provider's refusal in another shape.
-fn pass_refusal(answer: Response<Bytes>, mut record: Record) -> Response<Body> {
+/// An answer whose body is the gateway's own.
+fn send_rewritten(answer: Response<Bytes>, mut record: Record) -> Response<Body> {
     let (upstream, body) = answer.into_parts();
     record.status = Some(upstream.status);
-    record.first_byte = Some(record.elapsed());
+    record.first_byte = record.key.is_some().then(|| record.elapsed());
     record.response_bytes = body.len() as u64;
     let mut headers = upstream.headers;
     clean_response(&mut headers);

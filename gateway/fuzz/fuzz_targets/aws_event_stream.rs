@@ -70,6 +70,17 @@ fn messages(input: &[u8]) -> Vec<Message> {
     messages.collect()
 }
 
+/// The input as one frame with the right checksums: headers of this length, then the payload.
+fn frame(headers_bytes: usize, input: &[u8]) -> Vec<u8> {
+    let lengths = [input.len() + 16, headers_bytes.min(input.len())];
+    let lengths = lengths.map(|length| u32::try_from(length).expect("short").to_be_bytes());
+    let prelude = lengths.concat();
+    let checksum = crc32fast::hash(&prelude).to_be_bytes();
+    let mut frame = [&prelude, &checksum[..], input].concat();
+    frame.extend(crc32fast::hash(&frame).to_be_bytes());
+    frame
+}
+
 fn check(size: usize, stream: &[u8]) {
     let whole = decode(std::iter::once(stream));
     assert_eq!(whole, decode(stream.chunks(size)));
@@ -86,6 +97,7 @@ fuzz_target!(|input: (u8, &[u8])| {
     let (size, stream) = input;
     let size = usize::from(size).max(1);
     check(size, stream);
+    check(size, &frame(size, stream));
     let messages = messages(stream);
     let Some(frames) = messages.iter().map(encode).collect::<Option<Vec<_>>>() else {
         return;

@@ -184,11 +184,7 @@ fn provider_key(
     let checked =
         settings::check_endpoint(provider, &endpoint, &transport.egress).map_err(under_endpoint)?;
     let transport = transport_to(&endpoint, transport);
-    let credential = key
-        .credential
-        .as_ref()
-        .map(|wanted| credential(provider, wanted, &endpoint, at, files, &transport))
-        .transpose()?;
+    let credential = credential(provider, key, at, files, &transport)?;
     Ok(ProviderKey {
         name: key.name.clone(),
         credential,
@@ -212,12 +208,14 @@ fn idle_key(name: &str, provider: &'static dyn Provider, transport: &Transport) 
 
 fn credential(
     provider: &'static dyn Provider,
-    wanted: &gateway_config::Credential,
-    endpoint: &Endpoint,
+    key: &gateway_config::ProviderKey,
     at: &str,
     files: &Files,
     transport: &Transport,
-) -> Result<Credential, ConfigError> {
+) -> Result<Option<Credential>, ConfigError> {
+    let Some(wanted) = &key.credential else {
+        return Ok(None);
+    };
     settings::check_credential(provider, wanted.kind)
         .map_err(|error| error.under(&format!("{at}.credential")))?;
     let file = &wanted.file;
@@ -230,7 +228,9 @@ fn credential(
         )
     };
     let read = credential::check(wanted.kind, content).map_err(|error| fault(&error))?;
-    Credential::new(read, content, endpoint.allow_insecure, transport)
+    let allow_insecure = key.endpoint.as_ref().is_some_and(|to| to.allow_insecure);
+    Credential::new(read, content, allow_insecure, transport)
+        .map(Some)
         .map_err(|message| fault(&format!("names a token service whose URL {message}")))
 }
 

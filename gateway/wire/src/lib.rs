@@ -21,6 +21,7 @@ pub mod gateway_config;
 pub mod gemini;
 pub mod json_edit;
 pub mod key_scan;
+pub mod model_list;
 pub mod openai;
 pub mod sse;
 pub mod usage;

@@ -1,4 +1,4 @@
-//! Another gateway that speaks OpenAI's and Anthropic's APIs: Anyray, LiteLLM, Portkey.
+//! Another gateway that speaks OpenAI's and Anthropic's APIs: Anyray, `LiteLLM`, Portkey.
 
 use anyray_wire::{
     Dialect,

@@ -1,0 +1,158 @@
+//! The list of models, and single ones: what the caller may use, whoever lists it.
+//!
+//! A provider's own answer passes as it is wherever nothing is to be added or left out.
+
+use std::sync::Arc;
+
+use anyray_providers::{Operation, Provider};
+use anyray_wire::{
+    Dialect,
+    model_list::{self, OwnModel},
+};
+use http::Uri;
+use percent_encoding::percent_decode_str;
+
+use crate::{
+    access::grant::Grant,
+    config::{Snapshot, snapshot::ProviderKey},
+    error::GatewayError,
+    inbound::Inbound,
+    routing::{self, Target, Wish},
+};
+
+/// What one caller may see of the models.
+#[derive(Debug)]
+pub struct View<'a> {
+    inbound: &'a Inbound,
+    provider: Option<&'static dyn Provider>,
+    grant: Option<&'a Grant>,
+    config: &'a Snapshot,
+    /// The one that is asked for; all, if none.
+    model: Option<String>,
+    /// Codex names its version, and looks for the key `models`.
+    is_from_codex: bool,
+    /// Our own names stand on one page only.
+    is_first_page: bool,
+}
+
+impl<'a> View<'a> {
+    /// The view of a caller with this key, where models are asked for; `provider` is the one that
+    /// `x-anyray-provider` names.
+    pub fn of(
+        uri: &Uri,
+        inbound: &'a Inbound,
+        provider: Option<&'static dyn Provider>,
+        grant: Option<&'a Grant>,
+        config: &'a Snapshot,
+    ) -> Option<Self> {
+        (inbound.operation == Operation::Models).then(|| Self {
+            inbound,
+            provider,
+            grant,
+            config,
+            model: wanted(&inbound.path),
+            is_from_codex: has_parameter(uri, &["client_version"]),
+            is_first_page: !has_parameter(uri, &["after_id", "before_id", "after"]),
+        })
+    }
+
+    /// By which rules find the provider to ask: those for all models, where all are asked for.
+    pub fn model(&self) -> &str {
+        self.model.as_deref().unwrap_or_default()
+    }
+
+    /// What can be said without a provider: a single model under a name of our own, or a list of
+    /// those where no provider has one.
+    ///
+    /// # Errors
+    /// [`GatewayError::ModelNotAllowed`].
+    pub fn answer_alone(&self, has_provider: bool) -> Result<Option<String>, GatewayError> {
+        let Some(model) = &self.model else {
+            let is_alone = !has_provider && !self.own().is_empty();
+            return Ok(is_alone.then(|| self.list(None)).flatten());
+        };
+        if self.grant.is_some_and(|grant| !grant.allows_model(model)) {
+            return Err(GatewayError::ModelNotAllowed);
+        }
+        let own = self.own();
+        let own = own.iter().find(|own| own.id == model);
+        Ok(own.map(|own| model_list::entry(self.inbound.dialect, own)))
+    }
+
+    /// Whether a provider's answer is not yet what the caller is to see.
+    pub fn rewrites(&self, target: &Target) -> bool {
+        let is_limited = self.grant.is_some_and(Grant::limits_models);
+        let is_list = self.model.is_none() && target.key.credential.is_some();
+        is_list && (is_limited || self.is_from_codex || !self.own().is_empty())
+    }
+
+    /// The list for the caller; `None` where `listed`, the provider's, is no list.
+    pub fn list(&self, listed: Option<&[u8]>) -> Option<String> {
+        let own = if self.is_first_page {
+            self.own()
+        } else {
+            Vec::new()
+        };
+        let is_allowed = |id: &str| self.grant.is_none_or(|grant| grant.allows_model(id));
+        model_list::compose(self.inbound.dialect, listed, &own, is_allowed)
+    }
+
+    /// The names that the configuration has for models, as far as the caller may use them.
+    fn own(&self) -> Vec<OwnModel<'a>> {
+        let mapped = self.config.keys.iter();
+        let mapped = mapped.flat_map(|key| key.endpoint.models.keys());
+        let routed = self.config.model_rules.iter().map(|rule| &rule.pattern);
+        let routed = routed.filter(|pattern| !pattern.contains('*'));
+        let mut names: Vec<_> = mapped.chain(routed).map(String::as_str).collect();
+        names.sort_unstable();
+        names.dedup();
+        let own = names.into_iter();
+        own.filter_map(|id| self.owner(id).map(|owner| OwnModel { id, owner }))
+            .collect()
+    }
+
+    /// Slug of the provider that serves a name of our own to the caller; `None` where the name
+    /// means nothing where the request would go.
+    fn owner(&self, model: &str) -> Option<&'static str> {
+        let generating = Inbound {
+            operation: match self.inbound.dialect {
+                Dialect::AnthropicMessages => Operation::Messages,
+                _ => Operation::ChatCompletions,
+            },
+            ..self.inbound.clone()
+        };
+        let wish = Wish {
+            provider: self.provider,
+            model: Some(model),
+            credential: None,
+            own_way: None,
+        };
+        let key = routing::plan(&generating, wish, self.config).ok()?.key;
+        let mut rules = self.config.model_rules.iter();
+        let is_routed = rules.any(|rule| {
+            let leads_there = |to: &Arc<ProviderKey>| to.name == key.name;
+            rule.pattern == model && rule.key.as_ref().is_ok_and(leads_there)
+        });
+        let is_known = is_routed || key.mapped(Some(model)).is_some();
+        let slug = key.provider.slug();
+        let is_allowed = |grant: &Grant| grant.allows_model(model) && grant.allows_provider(slug);
+        (is_known && self.grant.is_none_or(is_allowed)).then_some(slug)
+    }
+}
+
+/// The model of a path such as `/models/some%2Fid`.
+fn wanted(path: &str) -> Option<String> {
+    let (_, id) = path.split_once("/models/")?;
+    Some(percent_decode_str(id).decode_utf8_lossy().into_owned())
+}
+
+fn has_parameter(uri: &Uri, names: &[&str]) -> bool {
+    let mut parameters = uri.query().unwrap_or_default().split('&');
+    parameters.any(|parameter| {
+        let name = parameter.split('=').next().unwrap_or_default();
+        names.contains(&name)
+    })
+}
+
+#[cfg(test)]
+mod tests;
