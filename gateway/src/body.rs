@@ -3,7 +3,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicU64},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -49,8 +49,6 @@ const MODEL: &[Path] = &[&["model"]];
 pub struct Bounds {
     /// Most bytes in all.
     pub max_bytes: u64,
-    /// Most bytes held at once, over all requests.
-    pub max_buffered_bytes: u64,
     /// Longest wait between two pieces.
     pub idle: Duration,
 }
@@ -60,6 +58,33 @@ pub struct Bounds {
 pub struct UpstreamBody {
     head: Bytes,
     rest: Option<Rest>,
+}
+
+/// What all bodies together may take of memory, and how much they do.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    /// Bytes held now.
+    pub held: Arc<AtomicU64>,
+    /// Most bytes held at once.
+    pub max_bytes: u64,
+}
+
+impl Budget {
+    /// Counts bytes in for as long as they live.
+    ///
+    /// # Errors
+    /// [`GatewayError::OutOfBodyBudget`].
+    pub fn hold(&self, bytes: Bytes) -> Result<Bytes, GatewayError> {
+        let mut held = Held::new(&self.held);
+        self.take(&mut held, bytes.len())?;
+        Ok(Bytes::from_owner(Budgeted { bytes, _held: held }))
+    }
+
+    fn take(&self, held: &mut Held, bytes: usize) -> Result<(), GatewayError> {
+        held.take(bytes as u64, self.max_bytes)
+            .then_some(())
+            .ok_or(GatewayError::OutOfBodyBudget)
+    }
 }
 
 /// Bytes with their share of the budget, which they give back when the last of them is dropped.
@@ -109,14 +134,14 @@ pub async fn receive(
     headers: &HeaderMap,
     body: &mut Body,
     bounds: Bounds,
-    held: Held,
+    budget: &Budget,
 ) -> Result<Received, GatewayError> {
     let is_encoded =
         |value: &http::HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
     if headers.get_all(CONTENT_ENCODING).iter().any(is_encoded) {
         return Err(GatewayError::EncodedBody);
     }
-    let head = collect(body, bounds, held).await?;
+    let head = collect(body, bounds, budget).await?;
     let fault = (!body.is_end_stream()).then(Fault::default);
     let rest = fault.clone().map(|fault| Rest {
         body: std::mem::take(body),
@@ -133,7 +158,7 @@ pub async fn receive(
 }
 
 /// Collects up to [`MAX_COLLECTED_BYTES`], leaving the rest in `body`.
-async fn collect(body: &mut Body, bounds: Bounds, mut held: Held) -> Result<Bytes, GatewayError> {
+async fn collect(body: &mut Body, bounds: Bounds, budget: &Budget) -> Result<Bytes, GatewayError> {
     let too_large = GatewayError::BodyTooLarge {
         limit: bounds.max_bytes,
     };
@@ -141,6 +166,7 @@ async fn collect(body: &mut Body, bounds: Bounds, mut held: Held) -> Result<Byte
         return Err(too_large);
     }
     let mut head = Head::default();
+    let mut held = Held::new(&budget.held);
     let deadline = Instant::now() + bounds.idle * MAX_COLLECT_PAUSES;
     while !body.is_end_stream() && head.len() < MAX_COLLECTED_BYTES {
         let limit = deadline.min(Instant::now() + bounds.idle);
@@ -153,9 +179,7 @@ async fn collect(body: &mut Body, bounds: Bounds, mut held: Held) -> Result<Byte
         let Ok(data) = frame.map_err(|_| GatewayError::ReadBody)?.into_data() else {
             continue;
         };
-        if !held.take(data.len() as u64, bounds.max_buffered_bytes) {
-            return Err(GatewayError::OutOfBodyBudget);
-        }
+        budget.take(&mut held, data.len())?;
         head.push(data);
         if head.len() as u64 > bounds.max_bytes {
             return Err(too_large);
@@ -237,11 +261,12 @@ impl UpstreamBody {
 
     /// Waits for all of it, because the provider wants it in another form or signed.
     ///
-    /// `held` is what it takes of the budget beyond what was collected.
+    /// Each further MiB has as much time as the first one had.
     ///
     /// # Errors
-    /// [`GatewayError::OutOfBodyBudget`], or any with which a streamed body fails.
-    pub async fn into_whole(self, mut held: Held) -> Result<Bytes, GatewayError> {
+    /// [`GatewayError::OutOfBodyBudget`], [`GatewayError::BodyTimeout`], or any with which a
+    /// streamed body fails.
+    pub async fn into_whole(self, budget: &Budget) -> Result<Bytes, GatewayError> {
         let Self {
             head,
             rest: Some(mut rest),
@@ -249,15 +274,20 @@ impl UpstreamBody {
         else {
             return Ok(self.head);
         };
-        let limit = rest.bounds.max_buffered_bytes;
-        let mut whole = BytesMut::new();
+        let limit = rest.bounds.idle * MAX_COLLECT_PAUSES;
+        let mut held = Held::new(&budget.held);
+        let (mut whole, mut chunks) = (BytesMut::new(), 0);
+        let mut deadline = Instant::now() + limit;
         let mut next = Some(head);
         while let Some(data) = next {
-            if !held.take(data.len() as u64, limit) {
-                return Err(GatewayError::OutOfBodyBudget);
-            }
+            budget.take(&mut held, data.len())?;
             whole.extend_from_slice(&data);
-            next = rest.next_data().await?;
+            if whole.len() / MAX_COLLECTED_BYTES > chunks {
+                chunks = whole.len() / MAX_COLLECTED_BYTES;
+                deadline = Instant::now() + limit;
+            }
+            let read = timeout_at(deadline, rest.next_data()).await;
+            next = read.map_err(|_| GatewayError::BodyTimeout)??;
         }
         let bytes = whole.freeze();
         Ok(Bytes::from_owner(Budgeted { bytes, _held: held }))

@@ -10,13 +10,18 @@ use anyray_wire::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Request, Uri,
+    header::ACCEPT,
     request::Parts,
     uri::{self, PathAndQuery},
 };
 
 use crate::{
-    body::UpstreamBody, credential::Credential, error::GatewayError, headers::clean_request,
-    inbound::Inbound, routing::Target,
+    body::{Budget, UpstreamBody},
+    credential::Credential,
+    error::GatewayError,
+    headers::clean_request,
+    inbound::Inbound,
+    routing::Target,
 };
 
 const CODEX_TURN_METADATA: &str = "x-codex-turn-metadata";
@@ -69,8 +74,8 @@ pub struct Payload {
     is_stream: bool,
     /// The betas that stay in a header, where they were looked through.
     betas: Option<Option<String>>,
-    /// The betas that the provider would have refused.
-    pub dropped_betas: Vec<String>,
+    /// How many betas were left out that the provider would have refused.
+    pub dropped_betas: usize,
 }
 
 impl Payload {
@@ -80,7 +85,7 @@ impl Payload {
             body,
             is_stream: false,
             betas: None,
-            dropped_betas: Vec::new(),
+            dropped_betas: 0,
         }
     }
 }
@@ -88,55 +93,53 @@ impl Payload {
 /// Puts a body into the form that the provider takes; one that need not be whole has that already.
 ///
 /// # Errors
-/// [`GatewayError::DuplicateModel`], [`GatewayError::ModelMissing`] or
-/// [`GatewayError::EnvelopeUnfit`].
+/// [`GatewayError::DuplicateModel`], [`GatewayError::ModelMissing`],
+/// [`GatewayError::EnvelopeUnfit`] or [`GatewayError::OutOfBodyBudget`].
 pub fn payload(
     target: &Target,
     model: &Model<'_>,
     headers: &HeaderMap,
     body: UpstreamBody,
+    budget: &Budget,
 ) -> Result<Payload, GatewayError> {
     let Some(whole) = body.whole() else {
         return Ok(Payload::as_is(body));
     };
     match (target.carriage, model.new_in_body()) {
-        (Carriage::Wrapped(envelope), _) => wrapped(envelope, target, model, headers, whole),
+        (Carriage::Wrapped(envelope), _) => {
+            let wrapped = wrap(envelope, target, model, headers, whole)?;
+            Ok(Payload {
+                body: budget.hold(wrapped.body)?.into(),
+                is_stream: wrapped.is_stream,
+                betas: Some(wrapped.betas_header),
+                dropped_betas: wrapped.dropped_betas.len(),
+            })
+        }
         (Carriage::AsIs, Some(name)) => {
             let renamed = json_edit::with_model(whole, name);
             let renamed = renamed.ok_or(GatewayError::DuplicateModel)?;
-            Ok(Payload::as_is(renamed.into()))
+            Ok(Payload::as_is(budget.hold(renamed)?.into()))
         }
         (Carriage::AsIs, None) => Ok(Payload::as_is(body)),
     }
 }
 
-fn wrapped(
+fn wrap(
     envelope: Envelope,
     target: &Target,
     model: &Model<'_>,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<Payload, GatewayError> {
+) -> Result<Wrapped, GatewayError> {
     let provider = target.key.provider.slug();
     let name = model.mapped.or(model.name);
     let name = name.ok_or(GatewayError::ModelMissing { provider })?;
-    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-    let version = headers.get(ANTHROPIC_VERSION).and_then(text);
-    let betas: Vec<_> = headers.get_all(ANTHROPIC_BETA).iter().collect();
-    let betas = betas.iter().filter_map(|value| value.to_str().ok());
-    let wrapped = envelope::wrap(envelope, body, version.as_deref(), betas, name);
-    let Wrapped {
-        body,
-        betas_header,
-        is_stream,
-        dropped_betas,
-    } = wrapped.map_err(|fault| GatewayError::EnvelopeUnfit { provider, fault })?;
-    Ok(Payload {
-        body: body.into(),
-        is_stream,
-        betas: Some(betas_header),
-        dropped_betas,
-    })
+    let version = headers.get(ANTHROPIC_VERSION);
+    let version = version.and_then(|value| value.to_str().ok());
+    let betas = headers.get_all(ANTHROPIC_BETA).iter();
+    let betas = betas.filter_map(|value| value.to_str().ok());
+    envelope::wrap(envelope, body, version, betas, name)
+        .map_err(|fault| GatewayError::EnvelopeUnfit { provider, fault })
 }
 
 /// Builds the upstream request from the caller's.
@@ -174,7 +177,7 @@ pub fn build(
         parts.headers.remove(CODEX_TURN_METADATA);
     }
     if let Some(betas) = betas {
-        set_betas(&mut parts.headers, betas);
+        set_envelope_headers(&mut parts.headers, betas);
     }
     let mut request = Request::new(body);
     *request.method_mut() = parts.method;
@@ -202,8 +205,10 @@ fn url(call: &Call<'_>, target: &Target) -> Result<Uri, GatewayError> {
     Uri::from_parts(parts).map_err(|_| GatewayError::UnsafePath)
 }
 
-/// The version and the betas of Claude's envelope stand in its body, but for these.
-fn set_betas(headers: &mut HeaderMap, betas: Option<String>) {
+/// The version and the betas of Claude's envelope stand in its body, but for these; what the
+/// answer is to be is the path's to say.
+fn set_envelope_headers(headers: &mut HeaderMap, betas: Option<String>) {
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.remove(ANTHROPIC_VERSION);
     headers.remove(ANTHROPIC_BETA);
     let value = betas.and_then(|betas| HeaderValue::try_from(betas).ok());

@@ -7,6 +7,7 @@ use anyray_wire::{
     anthropic::foreign_error,
     anyray::headers::{self, PROVIDER},
     error as wire_error,
+    usage::TokenUsage,
 };
 use axum::body::Body;
 use bytes::Bytes;
@@ -39,7 +40,7 @@ use crate::{
     passthrough,
     record::{Outcome, Record},
     routing::{self, Target, Wish},
-    state::{Held, Worker},
+    state::Worker,
     stream::{Format, Relay},
     upstream::SendError,
 };
@@ -121,8 +122,8 @@ async fn exchange(
     let own = authenticate(record, config, &parts).await?;
     let provider = wanted_provider(&parts.headers)?;
     let own_way = passthrough::read(&parts.headers, own.as_ref(), config)?;
-    let held = Held::new(&app.buffered_bytes);
-    let received = body::receive(&parts.headers, body, bounds(config), held).await?;
+    let budget = app.body_budget();
+    let received = body::receive(&parts.headers, body, bounds(config), &budget).await?;
     let Received { mut body, fault } = received;
     find_model(record, &inbound, &parts, &mut body)?;
     let grant = record.caller.clone();
@@ -203,7 +204,8 @@ async fn receive(
     {
         source.forget(SystemTime::now());
     }
-    if target.carriage == Carriage::AsIs || status.is_success() {
+    let is_refusal = status.is_client_error() || status.is_server_error();
+    if target.carriage == Carriage::AsIs || !is_refusal {
         let format = Format::of(answer.headers(), target.carriage);
         return Ok(Answer::Relayed(answer, format));
     }
@@ -230,11 +232,12 @@ async fn prepare(
     let body = complete(record, inbound, target, body).await?;
     let worker = record.worker();
     let model = Model::of(record.model.as_deref(), inbound, target);
-    let payload = outbound::payload(target, &model, &parts.headers, body)?;
-    if !payload.dropped_betas.is_empty() {
+    let budget = worker.app.body_budget();
+    let payload = outbound::payload(target, &model, &parts.headers, body, &budget)?;
+    if payload.dropped_betas > 0 {
         tracing::debug!(
             request.id = record.id(),
-            betas = payload.dropped_betas.join(","),
+            betas = payload.dropped_betas,
             "left betas out that the provider refuses"
         );
     }
@@ -259,8 +262,8 @@ async fn complete(
     if !outbound::needs_whole_body(target, inbound, &model) {
         return Ok(body);
     }
-    let held = Held::new(&record.worker().app.buffered_bytes);
-    let body = UpstreamBody::from(body.into_whole(held).await?);
+    let budget = record.worker().app.body_budget();
+    let body = UpstreamBody::from(body.into_whole(&budget).await?);
     if record.model.is_none() {
         record.model = named_model(inbound, &body);
     }
@@ -373,7 +376,6 @@ fn wanted_provider(headers: &HeaderMap) -> Result<Option<&'static dyn Provider>,
 fn bounds(config: &Snapshot) -> Bounds {
     Bounds {
         max_bytes: config.limits.max_body_bytes,
-        max_buffered_bytes: config.limits.max_buffered_bytes,
         idle: config.timeouts.request_body,
     }
 }
@@ -426,6 +428,7 @@ fn relay(
     record.status = Some(upstream.status);
     record.first_byte = Some(record.elapsed());
     let mut headers = upstream.headers;
+    record.usage = TokenUsage::default().updated_by_headers(record.dialect, &headers);
     if headers.contains_key(TRANSFER_ENCODING) {
         // Chunks say where the body ends, whatever length was declared beside them.
         headers.remove(CONTENT_LENGTH);

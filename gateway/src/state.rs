@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    body::Budget,
     callers::Callers,
     config::{ConfigError, Snapshot},
     error::GatewayError,
@@ -233,6 +234,14 @@ impl App {
             Ok(held)
         } else {
             Err(GatewayError::Overloaded)
+        }
+    }
+
+    /// What request bodies may take, by the configuration in force.
+    pub fn body_budget(&self) -> Budget {
+        Budget {
+            held: Arc::clone(&self.buffered_bytes),
+            max_bytes: self.config.load().limits.max_buffered_bytes,
         }
     }
 

@@ -231,7 +231,8 @@ impl Relay {
     fn end(&mut self, outcome: Outcome) {
         self.has_ended = true;
         self.waiting = None;
-        self.record.usage = self.meter.as_ref().and_then(Meter::usage);
+        let counted = self.meter.as_ref().and_then(Meter::usage);
+        self.record.usage = counted.or(self.record.usage);
         self.record.set_outcome(outcome);
     }
 

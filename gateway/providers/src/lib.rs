@@ -3,7 +3,8 @@
 //!
 //! All of it is pure. What a body looks like is a dialect's matter, see `anyray_wire`; sending is
 //! the gateway's.
-//! A new provider that speaks a known dialect is one file in `provider/` and one line in [`ALL`].
+//! A new provider that speaks a known dialect is one file in `provider/`, with its `mod` line, and
+//! one line in [`ALL`].
 
 pub mod path;
 pub mod provider;

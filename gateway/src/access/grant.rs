@@ -12,6 +12,7 @@ use anyray_crds::{
     access,
     v1alpha1::{ClientKey, client_key::ClientKeyState, invite::DeletionPolicy},
 };
+use anyray_providers as providers;
 use anyray_wire::anyray::credential::{CredentialDigest, KeyId};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock as _};
 use k8s_openapi::jiff::Timestamp;
@@ -159,7 +160,11 @@ impl Permissions {
     fn of(spec: &anyray_crds::v1alpha1::access::Permissions) -> Option<Self> {
         let permissions = Self {
             models: spec.models.iter().map(|m| m.as_str().into()).collect(),
-            providers: spec.providers.iter().map(|p| p.as_str().into()).collect(),
+            providers: spec
+                .providers
+                .iter()
+                .map(|name| slug(name).into())
+                .collect(),
             requests_per_minute: spec
                 .requests_per_minute
                 .and_then(|rate| u32::try_from(rate).ok())
@@ -170,6 +175,11 @@ impl Permissions {
         };
         (permissions != Self::default()).then_some(permissions)
     }
+}
+
+/// The slug of a provider that may be named by an alias.
+fn slug(name: &str) -> &str {
+    providers::find(name).map_or(name, |provider| provider.slug())
 }
 
 impl Grant {

@@ -332,6 +332,8 @@ fn providers_are_matched_exactly() {
     assert!(!grant.allows_provider("anthropic"));
     assert!(!grant.limits_models());
     assert!(permitted(json!({})).allows_provider("anthropic"));
+    let by_alias = permitted(json!({ "providers": ["vertex-ai"] }));
+    assert!(by_alias.allows_provider("google-vertex-ai"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a caller that may use certain models only can make of a body, whole and streamed.
 
-use std::{convert::Infallible, sync::atomic::AtomicU64};
+use std::{convert::Infallible, sync::atomic::Ordering};
 
 use futures::stream;
 use http::{HeaderValue, header::CONTENT_TYPE};
@@ -10,9 +10,15 @@ use super::*;
 
 const BOUNDS: Bounds = Bounds {
     max_bytes: 8 << 20,
-    max_buffered_bytes: 8 << 20,
     idle: Duration::from_secs(5),
 };
+
+fn budget(max_bytes: u64) -> Budget {
+    Budget {
+        held: Arc::default(),
+        max_bytes,
+    }
+}
 
 fn json_headers() -> HeaderMap {
     let json = HeaderValue::from_static("application/json");
@@ -26,8 +32,8 @@ async fn receive_pieces(pieces: &[&[u8]]) -> Received {
         .map(|piece| Ok::<_, Infallible>(Frame::data(Bytes::copy_from_slice(piece))))
         .collect();
     let mut body = Body::new(StreamBody::new(stream::iter(frames)));
-    let held = Held::new(&Arc::new(AtomicU64::new(0)));
-    let received = receive(&json_headers(), &mut body, BOUNDS, held).await;
+    let budget = budget(8 << 20);
+    let received = receive(&json_headers(), &mut body, BOUNDS, &budget).await;
     received.expect("received")
 }
 
@@ -218,4 +224,50 @@ async fn without_the_demand_nothing_is_refused() {
     assert_eq!(received.body.find_model().as_deref(), Some("a"));
     let collected = BodyExt::collect(received.body).await.expect("passes");
     assert_eq!(collected.to_bytes().len(), head.len() + tail.len());
+}
+
+#[tokio::test]
+async fn a_whole_body_counts_for_as_long_as_it_lives() {
+    let head = large_head();
+    let tail = vec![b'z'; 3 << 20];
+    let budget = budget(8 << 20);
+    let received = receive_pieces(&[&head, &tail]).await;
+    let whole = received.body.into_whole(&budget).await.expect("fits");
+    assert_eq!(whole.len(), head.len() + tail.len());
+    assert!(whole.ends_with(b"zz") && whole.starts_with(b"{\"model\""));
+    let held = || budget.held.load(Ordering::Relaxed);
+    assert_eq!(held(), whole.len() as u64);
+    let other = budget.hold(Bytes::from(vec![0; 3 << 20])).expect("fits");
+    let too_much = budget.hold(Bytes::from(vec![0; 3 << 20]));
+    assert_eq!(too_much, Err(GatewayError::OutOfBodyBudget));
+    drop((whole, other));
+    assert_eq!(held(), 0);
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_budget_is_not_waited_for() {
+    let budget = budget(2 << 20);
+    let received = receive_pieces(&[&large_head(), &vec![b'z'; 2 << 20]]).await;
+    let whole = received.body.into_whole(&budget).await;
+    assert_eq!(whole, Err(GatewayError::OutOfBodyBudget));
+    assert_eq!(budget.held.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_drips_in_is_given_up() {
+    let drops = stream::unfold((), |()| async {
+        sleep(BOUNDS.idle / 2).await;
+        let drop = Frame::data(Bytes::from_static(b"z"));
+        Some((Ok::<_, Infallible>(drop), ()))
+    });
+    let head = stream::iter([Ok(Frame::data(Bytes::from(large_head())))]);
+    let body = StreamBody::new(futures::StreamExt::chain(head, drops));
+    let mut body = Body::new(body);
+    let budget = budget(8 << 20);
+    let received = receive(&json_headers(), &mut body, BOUNDS, &budget).await;
+    let body = received.expect("a head").body;
+    let start = Instant::now();
+    let whole = body.into_whole(&budget).await;
+    assert_eq!(whole, Err(GatewayError::BodyTimeout));
+    assert_eq!(start.elapsed(), BOUNDS.idle * MAX_COLLECT_PAUSES);
 }

@@ -300,7 +300,8 @@ pub struct Limits {
     pub max_body_bytes: u64,
     /// Bytes of request bodies held at once, over all requests; more is refused with 503.
     ///
-    /// Of each body at most the first MiB is held.
+    /// Of each body at most the first MiB is held, unless it is signed, goes in another envelope or
+    /// gets another name of its model: then all of it is.
     /// Default: 134217728 (128 MiB).
     #[schemars(range(min = 1))]
     pub max_buffered_bytes: u64,

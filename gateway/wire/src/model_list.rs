@@ -81,13 +81,9 @@ pub fn compose(
     }
     let data = format!("[{}]", entries.join(","));
     let more = listed.map_or_else(|| around(dialect, &ids), |listed| listed.more);
+    let codex = codex(dialect).filter(|(name, _)| !more.iter().any(|(other, _)| other == name));
     let members = std::iter::once(("data".to_owned(), data)).chain(more);
-    let members: Vec<_> = members.chain(codex(dialect)).collect();
-    // Of what is there twice, the provider's counts.
-    let is_first = |at: usize, name: &str| members.iter().position(|(n, _)| n == name) == Some(at);
-    let unique = members.iter().enumerate();
-    let unique = unique.filter(|(at, (name, _))| is_first(*at, name));
-    Some(write_object(unique.map(|(_, (name, value))| (name, value))))
+    Some(write_object(members.chain(codex)))
 }
 
 /// A provider's list.
@@ -125,6 +121,7 @@ fn around(dialect: Dialect, ids: &[String]) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Codex's own list, for want of the provider's.
 fn codex(dialect: Dialect) -> Option<(String, String)> {
     (dialect != Dialect::AnthropicMessages).then(|| ("models".to_owned(), "[]".to_owned()))
 }

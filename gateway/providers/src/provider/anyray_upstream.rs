@@ -5,6 +5,8 @@ use anyray_wire::{
     gateway_config::{CredentialKind, Endpoint},
 };
 
+use http::HeaderName;
+
 use super::{AuthScheme, Carriage, Provider};
 use crate::{
     path::Operation,
@@ -31,8 +33,13 @@ impl Provider for AnyrayUpstream {
         )
     }
 
-    fn auth(&self, _kind: CredentialKind, _host: &str) -> AuthScheme {
-        AuthScheme::Bearer
+    /// Portkey's own service has a header for its keys.
+    fn auth(&self, _kind: CredentialKind, host: &str) -> AuthScheme {
+        if host == "api.portkey.ai" {
+            AuthScheme::ApiKeyHeader(HeaderName::from_static("x-portkey-api-key"))
+        } else {
+            AuthScheme::Bearer
+        }
     }
 
     fn settings(&self) -> Settings {

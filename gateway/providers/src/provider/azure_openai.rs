@@ -87,7 +87,8 @@ impl Provider for AzureOpenAi {
     }
 
     fn write_path(&self, call: &Call<'_>, url: &mut String) -> Result<(), PathError> {
-        if call.is_native {
+        // What merely passes through may be written as Azure has it.
+        if call.is_native || call.path.starts_with("/openai/") {
             return write_native(call, url);
         }
         let Some(version) = &call.endpoint.api_version else {
@@ -237,6 +238,9 @@ mod tests {
             write(&chat),
             Ok("/openai/deployments/prod/chat/completions?api-version=2024-10-21&x=1".to_owned())
         );
+        let images = "/openai/deployments/prod/images/generations";
+        let passing = plain(Operation::Passthrough, images, &older);
+        assert_eq!(write(&passing), Ok(images.to_owned()));
         let responses = plain(Operation::Responses, "/responses", &older);
         assert_eq!(
             write(&responses),

@@ -15,6 +15,8 @@ const NO_MESSAGE: &str = "the provider refused the request and gave no message";
 /// The body of an error answer of Bedrock or Vertex in Anthropic's shape; `None` where it has that
 /// shape, as Claude's own errors on Vertex have, and should go on as it is.
 ///
+/// `request_id` is the gateway's.
+///
 /// Understood are AWS's `{"message"}`, and Google's `{"error": {"message", ...}}`, alone or as the
 /// first of a list; of anything else only the status is told.
 pub fn translate(status: u16, body: &[u8], request_id: &str) -> Option<Bytes> {
@@ -128,12 +130,20 @@ mod tests {
     }
 
     #[test]
-    fn statuses_that_anthropic_does_not_have_get_a_class() {
+    fn every_status_has_a_class() {
         for (status, kind) in [
+            (402, "billing_error"),
+            (404, "not_found_error"),
             (408, "timeout_error"),
+            (409, "conflict_error"),
+            (413, "request_too_large"),
+            (422, "invalid_request_error"),
             (424, "api_error"),
             (500, "api_error"),
+            (502, "api_error"),
             (503, "overloaded_error"),
+            (504, "timeout_error"),
+            (529, "overloaded_error"),
         ] {
             check(status, r#"{"message":"x"}"#, Some((kind, "x")));
         }

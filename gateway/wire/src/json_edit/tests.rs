@@ -112,7 +112,7 @@ proptest! {
         let expected = write(&write_string(&model));
         prop_assert_eq!(&changed[..], expected.as_bytes());
         let read: serde_json::Value = serde_json::from_slice(&changed).expect("JSON");
-        prop_assert_eq!(read["model"].as_str(), Some(&model[..]));
+        prop_assert_eq!(read["model"].as_str(), Some(model.as_str()));
     }
 
     #[test]
