@@ -3,7 +3,7 @@ REPORT ?= bench/results/report.md
 SOAK_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt bench bench-gate soak images connect clean-cache
+.PHONY: help run test lint fmt bench bench-clouds bench-gate soak images connect clean-cache
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,8 +20,11 @@ lint: ## Check format, spelling, structure, lints and documents
 fmt: ## Format the Rust code
 	cargo fmt --all
 
-bench: ## Measure the gateway beside nginx and a bare relay (17 minutes, an idle machine); tables go to REPORT=FILE
+bench: ## Measure the gateway beside nginx and a bare relay (25 minutes, an idle machine); tables go to REPORT=FILE
 	bench/bench.sh report $(REPORT)
+
+bench-clouds: ## Measure Bedrock and Vertex AI by their own paths alone (8 minutes, an idle machine)
+	bench/bench.sh clouds
 
 bench-gate: ## Fail if the gateway costs over 1.6 times the bare relay (2 minutes), as CI does
 	bench/bench.sh gate

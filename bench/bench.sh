@@ -1,13 +1,20 @@
 #!/usr/bin/env bash
 # Builds what the bench needs, in release, and runs it:
-#   bench.sh report [FILE]   every peer and scenario, tables written to FILE (about 17 minutes)
+#   bench.sh report [FILE]   every peer and scenario, tables written to FILE (about 25 minutes)
+#   bench.sh clouds [FILE]   its last part alone: Bedrock and Vertex AI by their own paths (about 8 minutes)
 #   bench.sh keys            anyray without client keys, with one and with 10,000: a look-up's cost and memory
 #   bench.sh gate            anyray against ref-raw alone, exit 1 if it costs over 1.6 times as much
 . "$(dirname "${BASH_SOURCE[0]}")/../.ci/env.sh"
 
 gate=1.6
 mode=${1:-report}
-report=${2:-bench/results/report.md}
+report=${2:-bench/results/$mode.md}
+
+# The scenarios of the clouds; rows are added to the file that is given.
+clouds() {
+  python3 bench/run.py --gateway "$target/release" --only direct,nginx,ref-raw,anyray-bearer,anyray-clouds \
+    --scen nb,nbb,nc,nv,nvb,nvc,wb,wc --out "$1" --report "$report"
+}
 
 built() {
   cargo build --quiet --locked --release --package anyray-gateway &&
@@ -29,6 +36,12 @@ case $mode in
     rm -f bench/results/results.jsonl
     step "bench" python3 bench/run.py --gateway "$target/release" --only direct,nginx,ref-raw,ref-current,anyray \
       --scen a,a0,a1,b,b1,bm,c,c1,d,idle --report "$report"
+    step "bench clouds" clouds bench/results/results.jsonl
+    echo "written: $report"
+    ;;
+  clouds)
+    rm -f bench/results/clouds.jsonl
+    step "bench clouds" clouds bench/results/clouds.jsonl
     echo "written: $report"
     ;;
   keys)
@@ -41,7 +54,7 @@ case $mode in
     step "bench gate" python3 bench/run.py --gateway "$target/release" --gate "$gate"
     ;;
   *)
-    echo "bench: 'report [FILE]', 'keys' or 'gate', not '$mode'" >&2
+    echo "bench: 'report [FILE]', 'clouds [FILE]', 'keys' or 'gate', not '$mode'" >&2
     exit 64
     ;;
 esac

@@ -17,9 +17,19 @@ SCEN = {
     "e":    ("closed", "xlate", "mock-c200", "--conns 16 --secs 3 --stream --expect 200", "--warm 2 --secs 5"),
     "e1":   ("closed", "xlate", "mock-r1024", "--conns 32 --secs 3", "--warm 2"),
     "eb":   ("closed", "xlate", "mock-r2048", "--conns 16 --secs 3 --req-bytes 200000", "--warm 2"),
+    "nb":   ("closed", "converse", "mock-r1024", "--conns 32 --secs 3", "--warm 4"),
+    "nbb":  ("closed", "converse", "mock-r2048", "--conns 16 --secs 3 --req-bytes 200000", "--warm 2"),
+    "nc":   ("closed", "converse-stream", "mock-c200", "--conns 16 --secs 3 --stream --expect 200", "--warm 2 --secs 5"),
+    "nv":   ("closed", "predict", "mock-r1024", "--conns 32 --secs 3", "--warm 4"),
+    "nvb":  ("closed", "predict", "mock-r2048", "--conns 16 --secs 3 --req-bytes 200000", "--warm 2"),
+    "nvc":  ("closed", "predict-stream", "mock-c200", "--conns 16 --secs 3 --stream --expect 200", "--warm 2 --secs 5"),
+    "wb":   ("closed", "wrapped", "mock-r2048", "--conns 16 --secs 3 --req-bytes 200000", "--warm 2"),
+    "wc":   ("closed", "wrapped", "mock-c200", "--conns 16 --secs 3 --stream --expect 200", "--warm 2 --secs 5"),
 }
 HELD_STREAMS = 1000  # of scenario idle
 US = "anyray"
+# The same with keys for the clouds: one that signs for Bedrock, and a bearer key in its place.
+SIGNS, BEARS = "anyray-clouds", "anyray-bearer"
 
 # (what, scenario, measure, (factor, peer, plus)): anyray may need `factor` times the peer's figure plus `plus`.
 TARGETS = [
@@ -33,6 +43,17 @@ TARGETS = [
     ("first SSE byte, p50 us", "c1", "ttfb_p50", (1, "nginx", 100)),
     ("RSS idle, MB", "idle", "rss0_mb", (0, None, 20)),
     ("RSS per held stream, KB", "idle", "held_kb", (1.2, "ref-raw", 0)),
+]
+# (what, scenario, measure, scenario of the peers that pass it through).
+CLOUDS = [
+    ("Converse, 1 KB, CPU us/request", "nb", "cpu_us_req", "nb"),
+    ("Converse, 200 KB, CPU us/request", "nbb", "cpu_us_req", "nbb"),
+    ("ConverseStream, 200 chunks, CPU us/chunk", "nc", "cpu_us_chunk", "nc"),
+    ("Vertex rawPredict, 1 KB, CPU us/request", "nv", "cpu_us_req", "nv"),
+    ("Vertex rawPredict, 200 KB, CPU us/request", "nvb", "cpu_us_req", "nvb"),
+    ("Vertex streamRawPredict, 200 chunks, CPU us/chunk", "nvc", "cpu_us_chunk", "nvc"),
+    ("messages to Bedrock, 200 KB, CPU us/request", "wb", "cpu_us_req", "nvb"),
+    ("messages to Bedrock, 200 chunks, CPU us/chunk", "wc", "cpu_us_chunk", "nvc"),
 ]
 # (what, scenario, measure): shown less what `direct` needs.
 ADDED = [
@@ -78,6 +99,7 @@ def peers_of(rows, without=()):
 
 def ratios(rows):
     """Medians side by side; ratios of minima and of medians; what each target allows and whether it is met."""
+    rows = [r for r in rows if r["scen"] not in {scen for _, scen, _, _ in CLOUDS}]
     if not any(r["peer"] == US for r in rows):
         return ""
     peers = peers_of(rows, {"direct"})
@@ -116,6 +138,29 @@ def added(rows):
         if any(cells):
             out.append(f"| {what} ({scen}) | {' | '.join(cells)} |")
     return "\n".join(out)
+
+
+def clouds(rows):
+    """The clouds' own paths, and Anthropic's to Bedrock: beside what passes bytes through, and what signing adds."""
+    scens = {scen for _, scen, _, _ in CLOUDS}
+    rows = [r for r in rows if r["scen"] in scens]
+    if not any(r["peer"] == SIGNS for r in rows):
+        return ""
+    peers = ["nginx", "ref-raw", BEARS, SIGNS]
+    out = ["\n### Native Bedrock and Vertex AI\n",
+           f"| what (scenario) | {' | '.join(peers)} | {SIGNS}/nginx | {SIGNS}/ref-raw | signing, us |", "|---" * (len(peers) + 4) + "|"]
+    for what, scen, measure, passed in CLOUDS:
+        got = {p: values(rows, scen if p in (BEARS, SIGNS) else passed, p, measure) for p in peers}
+        if not got[SIGNS]:
+            continue
+        cells = [f"{statistics.median(v):.4g}" if v else "" for v in got.values()]
+        least = min(got[SIGNS])
+        both = [f"{least / min(v):.2f} ({statistics.median(got[SIGNS]) / statistics.median(v):.2f})" if v else "" for v in (got["nginx"], got["ref-raw"])]
+        signing = f"{least - min(got[BEARS]):+.1f}" if got[BEARS] and measure == "cpu_us_req" else ""
+        out.append(f"| {what} ({scen}) | {' | '.join(cells)} | {' | '.join(both)} | {signing} |")
+    wrong = sum(r["err"] for r in rows if r["peer"] in (BEARS, SIGNS))
+    out.append(f"\nPeers: medians of the repetitions. Ratios: of the minima, with those of the medians in brackets. {SIGNS} signs what goes to Bedrock, {BEARS} has a bearer key in its place; signing: the one less the other, of the minima, and in it that a body must be held to be signed. For wb and wc nginx and ref-raw have the figures of nvb and nvc: the same body, and the same events, passed through. Errors of {SIGNS} and {BEARS}: {wrong}.")
+    return "\n".join(out) + "\n"
 
 
 def gate(rows, limit, scens):
@@ -158,7 +203,7 @@ BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 def write(path, rows):
     """Replaces what stands between the markers, or the whole file if it has none."""
-    text = f"{BEGIN}\n{machine()}\n{ratios(rows)}\n{table(rows)}\n{END}"
+    text = f"{BEGIN}\n{machine()}\n{ratios(rows)}\n{clouds(rows)}\n{table(rows)}\n{END}"
     old = path.read_text() if path.exists() else ""
     if BEGIN in old and END in old:
         text = old[:old.index(BEGIN)] + text + old[old.index(END) + len(END):]

@@ -8,6 +8,13 @@ from report import SCEN
 
 B = Path(__file__).resolve().parent
 ONCE = {"idle"}  # measured once, in a fresh process of its own: its start is what "idle" means
+# Routes by the base URL that the peer has under `bedrock` or `vertex`; boto3 escapes the colon in this way.
+BEDROCK, VERTEX = "/model/eu.anthropic.{model}-v1%3A0/", "/v1/projects/bench/locations/europe-west1/publishers/anthropic/models/{model}@20250929:"
+CLOUDS = {
+    "converse": ("bedrock", BEDROCK + "converse"), "converse-stream": ("bedrock", BEDROCK + "converse-stream"),
+    "predict": ("vertex", VERTEX + "rawPredict"), "predict-stream": ("vertex", VERTEX + "streamRawPredict"),
+}
+BODY = {"converse": "converse", "converse-stream": "converse", "predict": "vertex", "predict-stream": "vertex", "msgs": "anthropic", "wrapped": "anthropic"}
 GATE = {"peers": "anyray,ref-raw", "scen": "a,b,c", "opts": "--secs 2 --warm 1"}
 
 
@@ -51,7 +58,7 @@ def probe(peer, route, model, secs, proc):
 
 
 def heads(peer, route):
-    key = "xheaders" if route != "chat" and "xheaders" in peer else "headers"
+    key = "wheaders" if route == "wrapped" else "xheaders" if route != "chat" and "xheaders" in peer else "headers"
     client = peer.get("key", "client-key")
     return peer.get(key, []) + [f"authorization: Bearer {client}", f"x-api-key: {client}"]
 
@@ -66,6 +73,7 @@ def arguments():
     ap.add_argument("--only", default="", help="comma list of peers, in the order in which they take turns")
     ap.add_argument("--scen", default=",".join(SCEN))
     ap.add_argument("--reps", type=int, default=3)
+    ap.add_argument("--opts", default="", help='further options of load, such as --opts="--secs 1" for a quick look')
     ap.add_argument("--url", help="a gateway that runs already: its base URL")
     ap.add_argument("--pid", type=int, default=0, help="its process id")
     ap.add_argument("--name", default="gateway")
@@ -73,7 +81,7 @@ def arguments():
     ap.add_argument("--xheader", action="append", default=[], help="for --url: a header of e, e1, eb (translation)")
     ap.add_argument("--key", default="client-key", help="for --url: the client's API key")
     ap.add_argument("--table", action="store_true", help="run nothing: print the table of --out")
-    ap.add_argument("--ratios", action="store_true", help="run nothing: print anyray against nginx, ref-raw and the targets")
+    ap.add_argument("--ratios", action="store_true", help="run nothing: print anyray against nginx, ref-raw and the targets, and the clouds")
     ap.add_argument("--report", type=Path, help="write all tables and the machine to this Markdown file, between its bench markers if it has them")
     ap.add_argument("--gate", type=float, help="short run for CI: exit 1 if anyray costs over this many times ref-raw")
     return ap.parse_args()
@@ -90,6 +98,8 @@ def load_peers(a):
     unknown = [n for n in names if n not in peers]
     if unknown:
         sys.exit(f"no such peer: {', '.join(unknown)}; peers.toml has {', '.join(peers)}")
+    for peer in peers.values():
+        peer |= {route: peer[base] + path for route, (base, path) in CLOUDS.items() if base in peer}
     return {n: peers[n] for n in names}
 
 
@@ -112,7 +122,7 @@ def main():
     if a.table or not a.ratios:
         print(report.table(rows))
     if a.ratios or not a.table:
-        print(report.ratios(rows))
+        print(report.ratios(rows) + report.clouds(rows))
     if a.report:
         report.write(a.report, rows)
     sys.exit(0 if complete else 1)
@@ -173,13 +183,15 @@ def turn(a, name, peer, scens, work, log):
 def measure(a, name, peer, s, pid):
     mode, route, model, opts, slow = SCEN[s]
     # A later option overrides an earlier one.
-    opts += " " + (GATE["opts"] if a.gate else slow if peer.get("slow") else "")
+    opts += " " + (GATE["opts"] if a.gate else f"{a.opts} {slow if peer.get('slow') else ''}".strip())
     pre = peer.get("xmodel" if route != "chat" else "model", "")
     if "--model" in opts:
         opts, model = opts.split(" --model ")
-    args = [mode, "--url", peer[route], "--model", pre + model.strip(), "--pid", str(pid), *opts.split()]
-    if route == "msgs":
-        args += ["--api", "anthropic", "-H", "anthropic-version: 2023-06-01"]
+    model = pre + model.strip()
+    args = [mode, "--url", peer[route].replace("{model}", model), "--model", model, "--pid", str(pid), *opts.split()]
+    args += ["--api", BODY.get(route, "openai")]
+    if BODY.get(route) == "anthropic":
+        args += ["-H", "anthropic-version: 2023-06-01"]
     for h in heads(peer, route):
         args += ["-H", h]
     r = subprocess.run(pin(1, [a.bin + "/load", *args]), capture_output=True, text=True, timeout=180)
