@@ -1,10 +1,13 @@
 //! Builds the answer to a request: route, credentials, scenario, content.
 //!
-//! Pure but for the director's memory. What is in an answer is written by the
-//! dialects, when its bytes leave by `stream`; `service` sends it. Text and calls
-//! are in `generate`, what a dialect does alike everywhere in `voice`.
+//! Pure but for the memory of the director and of the token servers. What is in an
+//! answer is written by the dialects, when its bytes leave by `stream`; `service`
+//! sends it. Credentials are looked at in `admit`, text and calls are in `generate`,
+//! tokens in `token`, what a dialect does alike everywhere in `voice`.
 
+mod admit;
 mod generate;
+mod token;
 mod voice;
 
 use std::time::Duration;
@@ -18,10 +21,17 @@ use http::{
 use serde_json::Value;
 
 use crate::{
-    answer::{generate::generate, voice::Voice},
-    anthropic,
+    answer::{
+        admit::{admit, check_credentials},
+        generate::generate,
+        token::answer_token,
+        voice::Voice,
+    },
+    anthropic, azure_openai, bedrock,
     director::Director,
+    gemini,
     json::Json,
+    oauth::tokens::Tokens,
     openai,
     prompt::find_model,
     refusal::Refusal,
@@ -29,6 +39,7 @@ use crate::{
     route::{Compute, Dialect, Page, Route, Target, find_route},
     scenario::Scenario,
     stream::Step,
+    vertex,
 };
 
 const HTML_PAGE: &[u8] = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n\
@@ -69,18 +80,37 @@ pub(crate) fn build_answer(
     parts: &Parts,
     body: &Bytes,
     director: &Director,
+    tokens: &Tokens,
     stamp: Stamp,
 ) -> Answer {
     let route = route_of(parts);
+    if let Target::Token(issuer) = &route.target {
+        return answer_token(issuer, parts, body, tokens, stamp);
+    }
+    if leads_nowhere(&route) {
+        return build_nowhere(parts.uri.path());
+    }
     let voice = Voice {
         dialect: route.dialect,
         stamp,
     };
-    if let Err(refusal) = check_credentials(&route, &parts.headers) {
-        return voice.refuse(&refusal);
-    }
+    let answer = match check_credentials(&route, parts, body, tokens, stamp.now) {
+        Ok(()) => answer_route(voice, route, parts, body, director),
+        Err(refusal) => voice.refuse(&refusal),
+    };
+    voice.finish(answer, parts)
+}
+
+/// Answers a request that is let in.
+fn answer_route(
+    voice: Voice,
+    route: Route,
+    parts: &Parts,
+    body: &Bytes,
+    director: &Director,
+) -> Answer {
     let request: Result<Value, _> = serde_json::from_slice(body);
-    let model = model_of(&route.target, request.as_ref().ok());
+    let model = model_of(&route, request.as_ref().ok());
     let scenario = match director.choose(model) {
         Ok(scenario) => scenario,
         Err(error) => return voice.refuse(&voice.refuse_model(model, &error)),
@@ -88,24 +118,34 @@ pub(crate) fn build_answer(
     match &scenario {
         Scenario::Status(status) => return voice.refuse_with(*status),
         Scenario::Html => return build_html(),
+        Scenario::ContentFilter if route.dialect == Dialect::AzureOpenAi => {
+            return voice.refuse(&azure_openai::error::refuse_prompt());
+        }
         _ => {}
     }
-    let request = request.map_err(|_| voice.refuse_json());
+    let request = request
+        .map_err(|_| voice.refuse_json())
+        .and_then(|request| admit(&route, request, &parts.headers));
     let answer = match route.target {
         Target::Generate(endpoint) => request
             .and_then(|request| generate(voice, endpoint, &request, &scenario, &parts.headers)),
         Target::Compute(endpoint) => request
-            .and_then(|request| compute(endpoint, &request, stamp))
+            .and_then(|request| compute(endpoint, &request, voice.stamp))
             .map(|body| voice.say(&body, &scenario)),
         Target::Page(page) => Ok(voice.say(&voice.build_page(&page), &scenario)),
         Target::WrongMethod => Err(voice.refuse_method(parts)),
-        Target::Unknown => Err(voice.refuse_path(parts)),
+        Target::Token(_) | Target::Unknown => Err(voice.refuse_path(parts)),
     };
     let answer = answer.unwrap_or_else(|refusal| voice.refuse(&refusal));
     Answer {
         wait: wait_of(&scenario, &answer),
         ..answer
     }
+}
+
+/// Whether a request goes to a token server rather than to a provider.
+pub(crate) fn asks_for_token(parts: &Parts) -> bool {
+    matches!(route_of(parts).target, Target::Token(_))
 }
 
 /// The body was too large to be read to its end.
@@ -123,21 +163,31 @@ pub(crate) fn refuse_size(parts: &Parts, stamp: Stamp) -> Answer {
 
 fn route_of(parts: &Parts) -> Route {
     let has_version = parts.headers.contains_key("anthropic-version");
-    find_route(&parts.method, parts.uri.path(), has_version)
+    let path = parts.uri.path_and_query();
+    let path = path.map_or("/", |path| path.as_str());
+    find_route(&parts.method, path, has_version)
 }
 
-fn check_credentials(route: &Route, headers: &HeaderMap) -> Result<(), Refusal> {
-    match (&route.target, route.dialect) {
-        (Target::Unknown, _) => Ok(()),
-        (_, Dialect::OpenAi) => openai::check_credentials(headers),
-        (_, Dialect::Anthropic) => anthropic::check_credentials(headers),
-    }
+/// Google's front shows a page for what no service has, method or path.
+fn leads_nowhere(route: &Route) -> bool {
+    matches!(
+        (&route.target, route.dialect),
+        (
+            Target::Unknown | Target::WrongMethod,
+            Dialect::Vertex | Dialect::VertexList | Dialect::VertexClaude
+        )
+    )
 }
 
-fn model_of<'a>(target: &'a Target, request: Option<&'a Value>) -> &'a str {
-    match target {
-        Target::Page(Page::Model(id)) => id,
+fn model_of<'a>(route: &'a Route, request: Option<&'a Value>) -> &'a str {
+    let model = match (&route.target, &route.model) {
+        (Target::Page(Page::Model(id)), _) => id,
+        (_, Some(model)) => model,
         _ => request.and_then(find_model).unwrap_or_default(),
+    };
+    match route.dialect {
+        Dialect::Bedrock | Dialect::BedrockClaude => bedrock::model::scenario_name(model),
+        _ => model,
     }
 }
 
@@ -166,21 +216,35 @@ fn compute(endpoint: Compute, request: &Value, stamp: Stamp) -> Result<Json, Ref
             let reply = Reply::new(prompt, &Scenario::Answer, stamp.serial, stamp.now);
             Ok(openai::responses::paths::build_compaction(&reply))
         }
+        Compute::BedrockTokens => bedrock::count_tokens::build_answer(request),
+        Compute::GeminiTokens => Ok(gemini::count_tokens(&gemini::read_prompt(request)?)),
     }
 }
 
 /// The page of [`Scenario::Html`], in no dialect.
 fn build_html() -> Answer {
+    let server = (SERVER, HeaderValue::from_static("cloudflare"));
+    let mut answer = build_page(StatusCode::BAD_GATEWAY, Bytes::from_static(HTML_PAGE));
+    answer.headers.extend([server]);
+    answer
+}
+
+/// The page of a path that Google does not have.
+fn build_nowhere(path: &str) -> Answer {
+    let page = vertex::error::build_page(path);
+    build_page(StatusCode::NOT_FOUND, page.into())
+}
+
+fn build_page(status: StatusCode, page: Bytes) -> Answer {
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/html")),
-        (SERVER, HeaderValue::from_static("cloudflare")),
-        (CONTENT_LENGTH, HTML_PAGE.len().into()),
+        (CONTENT_LENGTH, page.len().into()),
     ];
     Answer {
         wait: Wait::No,
-        status: StatusCode::BAD_GATEWAY,
+        status,
         headers: headers.into_iter().collect(),
-        steps: vec![Step::Send(Bytes::from_static(HTML_PAGE))],
+        steps: vec![Step::Send(page)],
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod models;
 
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::{identity::short_id, openai::is_bearer, refusal::Refusal};
 
@@ -85,6 +86,15 @@ pub(crate) fn check_credentials(headers: &HeaderMap) -> Result<(), Refusal> {
         ([], _) => return Err(Refusal::new(401, "Invalid bearer token")),
         _ => return Err(Refusal::new(401, "invalid x-api-key")),
     }
+    check_version(headers)
+}
+
+/// A version that there is.
+///
+/// # Errors
+///
+/// The provider's 400 otherwise.
+pub(crate) fn check_version(headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(version) = find_version(headers) else {
         return Err(Refusal::new(400, "anthropic-version: header is required"));
     };
@@ -95,9 +105,11 @@ pub(crate) fn check_credentials(headers: &HeaderMap) -> Result<(), Refusal> {
     Err(Refusal::new(400, message))
 }
 
-/// Whether the version of a request refuses sampling parameters.
-pub(crate) fn is_strict(headers: &HeaderMap) -> bool {
-    find_version(headers) == Some(STRICT_VERSION)
+/// Whether the version of a request refuses sampling parameters; in a cloud the body
+/// names it, and the header counts for nothing.
+pub(crate) fn is_strict(request: &Value, headers: &HeaderMap) -> bool {
+    let of_the_body = request.get("anthropic_version").and_then(Value::as_str);
+    of_the_body.or_else(|| find_version(headers)) == Some(STRICT_VERSION)
 }
 
 fn find_version(headers: &HeaderMap) -> Option<&str> {

@@ -18,6 +18,19 @@ pub(crate) fn short_id(prefix: &str, serial: u64) -> String {
     )
 }
 
+/// A UUID, version 4, as the clouds number requests.
+pub(crate) fn guid(serial: u64) -> String {
+    let (left, right) = (scramble(serial), scramble(!serial));
+    format!(
+        "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+        left >> 32,
+        left >> 16 & 0xffff,
+        left & 0xfff,
+        right >> 52,
+        right & 0xffff_ffff_ffff,
+    )
+}
+
 /// The mixing steps of splitmix64: one number in, one out, none twice.
 pub(crate) fn scramble(number: u64) -> u64 {
     let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -35,5 +48,7 @@ mod tests {
         assert_eq!(long_id("req_", 1).len(), 36);
         assert_eq!(short_id("msg_01", 1).len(), 28);
         assert_ne!(long_id("req_", 1), long_id("req_", 2));
+        assert_eq!(guid(1).len(), 36);
+        assert_ne!(guid(1), guid(2));
     }
 }

@@ -1,9 +1,10 @@
 //! Fake LLM providers for tests, the quickstart and conformance runs.
 //!
-//! A [`FakeProvider`] speaks the wire formats of OpenAI and Anthropic on one
-//! socket, over HTTP or TLS, misbehaves as a [`Scenario`] tells it to and records
+//! A [`FakeProvider`] speaks the wire formats of OpenAI, Anthropic and the clouds on
+//! one socket, over HTTP or TLS, misbehaves as a [`Scenario`] tells it to and records
 //! what it got. It is as strict on credentials and required fields as the real
-//! providers, takes any key, and generates text by repeating the prompt.
+//! providers, and generates text by repeating the prompt. OpenAI and Anthropic take
+//! any key, the clouds only what this crate says.
 //!
 //! | Module | What is there |
 //! |---|---|
@@ -12,16 +13,24 @@
 //! | [`record`], `recorder` | what came, and what became of it |
 //! | `route`, `answer` | from a request to the answer, pure |
 //! | `prompt`, `reply`, `example` | what an answer says, whatever its dialect |
-//! | `openai`, `anthropic` | how a dialect writes it down |
+//! | `openai`, `anthropic`, `gemini` | how a dialect writes it down |
+//! | [`vertex`], [`azure_openai`] | how a cloud takes a dialect in |
+//! | `bedrock`, `sigv4`, [`aws_keys`] | the cloud that has dialects and keys of its own |
+//! | [`oauth`] | the token servers of the clouds |
 //! | `stream`, `body` | when which bytes leave |
 
 mod answer;
 mod anthropic;
+pub mod aws_keys;
+pub mod azure_openai;
+mod bedrock;
 mod body;
 pub mod director;
 mod example;
+mod gemini;
 mod identity;
 mod json;
+pub mod oauth;
 mod openai;
 mod prompt;
 pub mod record;
@@ -32,9 +41,11 @@ mod route;
 pub mod scenario;
 pub mod server;
 mod service;
+mod sigv4;
 mod stream;
 pub mod tls;
+pub mod vertex;
 
 pub use record::{Outcome, Recorded, WaitError};
-pub use scenario::Scenario;
+pub use scenario::{Scenario, StreamFault};
 pub use server::{FakeProvider, StartError};

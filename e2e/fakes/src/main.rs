@@ -22,9 +22,9 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Answers each request with its last text, in OpenAI's and Anthropic's
-    /// dialect; takes any key. A model such as `fake-status-529` or `fake-cut-3`
-    /// misbehaves instead.
+    /// Answers each request with its last text, in the dialects of OpenAI, Anthropic
+    /// and the clouds; OpenAI and Anthropic take any key. A model such as
+    /// `fake-status-529` or `fake-cut-3` misbehaves instead.
     Echo(Echo),
 }
 
@@ -40,6 +40,10 @@ struct Echo {
     /// A further name in the certificate, besides localhost; may be repeated.
     #[arg(long, value_name = "NAME", requires = "tls_ca_out")]
     tls_name: Vec<String>,
+    /// Write the JSON of the service account, which Vertex AI's paths ask for, to
+    /// this file.
+    #[arg(long, value_name = "FILE")]
+    google_key_out: Option<PathBuf>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -68,13 +72,20 @@ async fn run(echo: Echo) -> anyhow::Result<()> {
 }
 
 async fn start(echo: &Echo) -> anyhow::Result<FakeProvider> {
-    let Some(path) = &echo.tls_ca_out else {
-        return Ok(FakeProvider::bind(echo.listen).await?);
+    let fake = match &echo.tls_ca_out {
+        None => FakeProvider::bind(echo.listen).await?,
+        Some(_) => FakeProvider::bind_tls(echo.listen, &echo.tls_name).await?,
     };
-    let fake = FakeProvider::bind_tls(echo.listen, &echo.tls_name).await?;
-    let pem = fake.ca_pem().unwrap_or_default();
-    std::fs::write(path, pem)
-        .with_context(|| format!("could not write the authority to {}", path.display()))?;
+    if let Some(path) = &echo.tls_ca_out {
+        let pem = fake.ca_pem().unwrap_or_default();
+        std::fs::write(path, pem)
+            .with_context(|| format!("could not write the authority to {}", path.display()))?;
+    }
+    if let Some(path) = &echo.google_key_out {
+        std::fs::write(path, fake.google_service_account()).with_context(|| {
+            format!("could not write the service account to {}", path.display())
+        })?;
+    }
     Ok(fake)
 }
 

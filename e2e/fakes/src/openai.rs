@@ -12,6 +12,9 @@ use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
 use crate::{identity::long_id, json::Json, json::object, refusal::Refusal, reply::Usage};
 
+/// The last event of a stream of chats or completions.
+pub(crate) const DONE: &[u8] = b"data: [DONE]\n\n";
+
 /// Headers of every answer.
 pub(crate) fn build_headers(serial: u64) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -64,10 +67,13 @@ pub(crate) fn check_credentials(headers: &HeaderMap) -> Result<(), Refusal> {
 
 /// Whether a value is `Bearer`, in any case, and a key.
 pub(crate) fn is_bearer(value: &HeaderValue) -> bool {
-    let parts = value.to_str().ok().and_then(|text| text.split_once(' '));
-    parts.is_some_and(|(scheme, key)| {
-        scheme.eq_ignore_ascii_case("bearer") && !key.trim().is_empty()
-    })
+    find_bearer(value).is_some()
+}
+
+/// The key behind `Bearer`.
+pub(crate) fn find_bearer(value: &HeaderValue) -> Option<&str> {
+    let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+    Some(key.trim()).filter(|key| scheme.eq_ignore_ascii_case("bearer") && !key.is_empty())
 }
 
 /// Usage of chats and completions; input includes what the cache did.

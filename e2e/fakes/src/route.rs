@@ -1,8 +1,16 @@
 //! Which path is what, and in whose dialect it is answered.
+//!
+//! OpenAI's and Anthropic's paths are here, those of the clouds below.
+
+mod azure_openai;
+mod bedrock;
+mod vertex;
 
 use std::borrow::Cow;
 
 use http::Method;
+
+use crate::bedrock::Operation;
 
 /// Whose errors, headers and shapes an answer has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +19,18 @@ pub(crate) enum Dialect {
     OpenAi,
     /// Anthropic.
     Anthropic,
+    /// Google Vertex AI.
+    Vertex,
+    /// The same, errors alone in a list, as its streaming methods send them.
+    VertexList,
+    /// Claude on Google Vertex AI: Anthropic's answers behind Google's front.
+    VertexClaude,
+    /// Azure OpenAI: OpenAI's answers behind Azure's front.
+    AzureOpenAi,
+    /// Amazon Bedrock.
+    Bedrock,
+    /// Bedrock's Messages API: Anthropic's answers behind AWS's front.
+    BedrockClaude,
 }
 
 /// Endpoints that generate, streaming or not.
@@ -24,6 +44,21 @@ pub(crate) enum Generate {
     Responses,
     /// `/v1/messages`.
     Messages,
+    /// `…:generateContent` and `…:streamGenerateContent`.
+    Gemini(Delivery),
+    /// `/model/{id}/invoke`, `/model/{id}/converse` and their streams.
+    Bedrock(Operation),
+}
+
+/// How Gemini delivers an answer, which the path says rather than the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// In one piece.
+    Whole,
+    /// As server-sent events.
+    Events,
+    /// As a JSON list that grows.
+    List,
 }
 
 /// Endpoints that take a model and answer in one piece.
@@ -37,6 +72,22 @@ pub(crate) enum Compute {
     InputTokens,
     /// `/v1/responses/compact`.
     Compact,
+    /// `…:countTokens`.
+    GeminiTokens,
+    /// `/model/{id}/count-tokens`.
+    BedrockTokens,
+}
+
+/// Whose token server is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Issuer {
+    /// `POST /token`: Google's.
+    Google,
+    /// `POST /{tenant}/oauth2/v2.0/token`: Microsoft Entra's.
+    Entra {
+        /// The tenant in the path.
+        tenant: String,
+    },
 }
 
 /// Pages that need no body.
@@ -56,6 +107,12 @@ pub(crate) enum Page {
     CancelResponse(String),
     /// `GET /v1/responses/{id}/input_items`.
     InputItems,
+    /// `GET /inference-profiles`.
+    InferenceProfiles,
+    /// `GET /inference-profiles/{id}`.
+    InferenceProfile(String),
+    /// `GET /foundation-models`.
+    FoundationModels,
 }
 
 /// What a path leads to.
@@ -67,6 +124,8 @@ pub(crate) enum Target {
     Compute(Compute),
     /// A page.
     Page(Page),
+    /// A token server.
+    Token(Issuer),
     /// The path exists for other methods.
     WrongMethod,
     /// The path does not exist.
@@ -78,17 +137,46 @@ pub(crate) enum Target {
 pub(crate) struct Route {
     pub(crate) dialect: Dialect,
     pub(crate) target: Target,
+    /// The model, if the path names it.
+    pub(crate) model: Option<String>,
 }
 
-/// Finds the route; `has_version` says whether there is an `anthropic-version`
-/// header, which decides on paths that both providers have.
-pub(crate) fn find_route(method: &Method, path: &str, has_version: bool) -> Route {
+impl Route {
+    fn new(dialect: Dialect, target: Target) -> Self {
+        Self {
+            dialect,
+            target,
+            model: None,
+        }
+    }
+
+    fn with_model(self, model: &str) -> Self {
+        Self {
+            model: Some(decode(model).into_owned()),
+            ..self
+        }
+    }
+}
+
+/// Finds the route of a path and its query; `has_version` says whether there is an
+/// `anthropic-version` header, which decides on paths that OpenAI and Anthropic
+/// both have.
+pub(crate) fn find_route(method: &Method, path_and_query: &str, has_version: bool) -> Route {
+    let (path, query) = path_and_query
+        .split_once('?')
+        .unwrap_or((path_and_query, ""));
     let by_header = if has_version {
         Dialect::Anthropic
     } else {
         Dialect::OpenAi
     };
     let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let of_a_cloud = bedrock::find_route(method, &segments)
+        .or_else(|| vertex::find_route(method, &segments, query))
+        .or_else(|| azure_openai::find_route(method, &segments, query));
+    if let Some(route) = of_a_cloud {
+        return route;
+    }
     let (dialect, target) = match segments.as_slice() {
         ["v1", "messages", rest @ ..] => (Dialect::Anthropic, find_message(method, rest)),
         ["v1", "models", rest @ ..] => (by_header, find_models(method, rest)),
@@ -102,7 +190,7 @@ pub(crate) fn find_route(method: &Method, path: &str, has_version: bool) -> Rout
         }
         _ => (by_header, Target::Unknown),
     };
-    Route { dialect, target }
+    Route::new(dialect, target)
 }
 
 fn find_message(method: &Method, rest: &[&str]) -> Target {
@@ -162,8 +250,23 @@ fn read(method: &Method, page: Page) -> Target {
     }
 }
 
+fn issue(method: &Method, issuer: Issuer) -> Target {
+    if method == Method::POST {
+        Target::Token(issuer)
+    } else {
+        Target::WrongMethod
+    }
+}
+
+/// The value of a key in a query, decoded.
+fn find_parameter<'a>(query: &'a str, key: &str) -> Option<Cow<'a, str>> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(name, _)| *name == key)?;
+    Some(decode(value))
+}
+
 /// Percent-decoding; what is not valid stays as it is.
-fn decode(segment: &str) -> Cow<'_, str> {
+pub(crate) fn decode(segment: &str) -> Cow<'_, str> {
     if !segment.contains('%') {
         return Cow::Borrowed(segment);
     }

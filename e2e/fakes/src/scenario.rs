@@ -1,10 +1,13 @@
 //! What a fake provider does with a request, and how a model name spells it.
 //!
 //! Pure: the words only. What a scenario does to an answer is in `answer` and
-//! `stream`, how a name is read and written in `spelling`.
+//! `stream`, how a name is read and written in `spelling`, how streams of Bedrock fail in
+//! `fault`.
 
+mod fault;
 mod spelling;
 
+pub use fault::StreamFault;
 pub use spelling::ParseScenarioError;
 
 /// The part of a model name after which the scenario is spelt.
@@ -135,11 +138,23 @@ pub enum Scenario {
     /// `failed`: Responses end with `response.failed` and its usage; the other
     /// dialects send their error event last, or a 500 when not streaming.
     Failed,
+    /// `exception-throttling-2`: `after` events, then Bedrock's exception of a kind
+    /// ([`StreamFault`]) and a clean end; in the other dialects like
+    /// [`Scenario::ErrorEvent`].
+    Exception {
+        /// The kind.
+        fault: StreamFault,
+        /// Events before the exception.
+        after: usize,
+    },
+    /// `content-filter`: Azure OpenAI refuses the prompt with a 400 and `innererror`;
+    /// elsewhere nothing is filtered.
+    ContentFilter,
 }
 
 impl Scenario {
     /// One of each kind, for tests and documents to loop over.
-    pub const EXAMPLES: [Self; 28] = [
+    pub const EXAMPLES: [Self; 30] = [
         Self::Answer,
         Self::Status(529),
         Self::FailThen {
@@ -171,5 +186,10 @@ impl Scenario {
         Self::NoDone,
         Self::Incomplete,
         Self::Failed,
+        Self::Exception {
+            fault: StreamFault::Throttling,
+            after: 2,
+        },
+        Self::ContentFilter,
     ];
 }

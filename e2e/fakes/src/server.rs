@@ -1,4 +1,8 @@
 //! The running fake: its socket, its connections, its end.
+//!
+//! What it has to do with tokens is in `tokens`.
+
+mod tokens;
 
 use std::{
     io,
@@ -55,7 +59,7 @@ pub enum StartError {
     SetUpTls(#[from] TlsError),
 }
 
-/// A provider that answers on a socket of this process, in both dialects.
+/// A provider that answers on a socket of this process, in all dialects.
 ///
 /// It runs on the tokio runtime in which it was started and ends, with all its
 /// connections, when it is dropped.
@@ -148,7 +152,8 @@ impl FakeProvider {
         self.state.director.extend(scenarios);
     }
 
-    /// All requests so far, in order of their arrival, `/healthz` left out.
+    /// All requests so far, in order of their arrival, `/healthz` and the token
+    /// servers left out.
     pub fn requests(&self) -> Vec<Recorded> {
         self.state.recorder.requests()
     }
@@ -167,6 +172,7 @@ impl FakeProvider {
     /// Keeps no request from now on, for a fake that runs for long.
     pub fn stop_recording(&self) {
         self.state.recorder.turn_off();
+        self.state.tokens.recorder.turn_off();
     }
 
     /// Waits until `count` requests arrived, their bodies whole or their clients

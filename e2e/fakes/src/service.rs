@@ -12,9 +12,10 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::{
-    answer::{Answer, Stamp, Wait, build_answer, refuse_size},
+    answer::{Answer, Stamp, Wait, asks_for_token, build_answer, refuse_size},
     body::{Aborted, PlayBody},
     director::Director,
+    oauth::tokens::Tokens,
     recorder::{Recorder, Tracker},
     scenario::MAX_BYTES,
     stream::Step,
@@ -25,6 +26,7 @@ use crate::{
 pub(crate) struct State {
     pub(crate) recorder: Recorder,
     pub(crate) director: Director,
+    pub(crate) tokens: Tokens,
     requests: AtomicU64,
 }
 
@@ -59,9 +61,14 @@ pub(crate) async fn serve(
         return Ok(report_health());
     }
     let stamp = state.stamp();
-    let mut tracker = state.recorder.open(&parts, connection);
+    let recorder = if asks_for_token(&parts) {
+        &state.tokens.recorder
+    } else {
+        &state.recorder
+    };
+    let mut tracker = recorder.open(&parts, connection);
     let mut answer = match read_body(body, &mut tracker).await? {
-        Some(body) => build_answer(&parts, &body, &state.director, stamp),
+        Some(body) => build_answer(&parts, &body, &state.director, &state.tokens, stamp),
         None => refuse_size(&parts, stamp),
     };
     wait(answer.wait).await;

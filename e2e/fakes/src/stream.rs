@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::{
+    bedrock::event_stream,
     json::Json,
     scenario::{MAX_BYTES, Scenario},
 };
@@ -29,10 +30,42 @@ pub(crate) enum Step {
     Abort,
 }
 
+/// How events are told apart on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// As lines of text.
+    Text,
+    /// As frames of AWS's event stream.
+    EventStream,
+}
+
+impl Framing {
+    /// The event with its JSON cut off.
+    fn break_event(self, frame: &Bytes) -> Bytes {
+        match self {
+            Self::Text => {
+                let kept = frame.len() * 3 / 4;
+                [frame.slice(..kept).as_ref(), b"\n\n".as_ref()]
+                    .concat()
+                    .into()
+            }
+            Self::EventStream => event_stream::break_payload(frame),
+        }
+    }
+
+    /// How an event begins that never ends.
+    fn begin_endless(self) -> Bytes {
+        match self {
+            Self::Text => Bytes::from_static(b"data: {\"endless\":\""),
+            Self::EventStream => event_stream::begin_endless(),
+        }
+    }
+}
+
 /// The events of one answer, as bytes, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Events {
-    /// Whole SSE events, each with its blank line.
+    /// Whole events: of SSE each with its blank line, of AWS's event stream a frame.
     pub(crate) frames: Vec<Bytes>,
     /// Index of the event without which the answer is not complete: the finish
     /// reason of a chat, `message_stop`, `response.completed`.
@@ -64,10 +97,17 @@ pub(crate) fn data_frame(data: &Json) -> Bytes {
     format!("data: {}\n\n", data.to_text()).into()
 }
 
+/// What an event says, without its name.
+pub(crate) fn find_data(frame: &[u8]) -> Option<&str> {
+    let mut lines = std::str::from_utf8(frame).ok()?.lines();
+    lines.find_map(|line| line.strip_prefix("data: "))
+}
+
 /// The steps of a stream; `error_frame` builds the dialect's error event, given
 /// its place in the stream.
 pub(crate) fn plan_stream(
     events: &Events,
+    framing: Framing,
     scenario: &Scenario,
     error_frame: impl FnOnce(usize) -> Bytes,
 ) -> Vec<Step> {
@@ -81,7 +121,7 @@ pub(crate) fn plan_stream(
             steps(sent, half.into_iter().chain([Step::Abort]))
         }
         Scenario::EndEarly { after } => steps(events.split(*after).0, []),
-        Scenario::ErrorEvent { after } => {
+        Scenario::ErrorEvent { after } | Scenario::Exception { after, .. } => {
             let (sent, _) = events.split(*after);
             steps(sent, [Step::Send(error_frame(sent.len()))])
         }
@@ -89,7 +129,7 @@ pub(crate) fn plan_stream(
             let (sent, _) = events.split(usize::MAX);
             steps(sent, [Step::Send(error_frame(sent.len()))])
         }
-        Scenario::MalformedFrame => break_middle(events),
+        Scenario::MalformedFrame => break_middle(events, framing),
         Scenario::Silent { ms } => {
             let (sent, _) = events.split(usize::MAX);
             let rest = all.iter().skip(sent.len()).cloned().map(Step::Send);
@@ -103,7 +143,7 @@ pub(crate) fn plan_stream(
         Scenario::OneWrite => vec![Step::Send(events.join())],
         Scenario::SplitBytes => split_bytes(&events.join()),
         Scenario::EndlessLine => {
-            let start = Step::Send(Bytes::from_static(b"data: {\"endless\":\""));
+            let start = Step::Send(framing.begin_endless());
             let (sent, _) = events.split(1);
             steps(sent, [start, endless_filler(), Step::Abort])
         }
@@ -164,12 +204,9 @@ fn pause_in_middle(events: &Events, ms: u64) -> Vec<Step> {
 }
 
 /// All events, a copy of the middle one with its JSON cut off before it.
-fn break_middle(events: &Events) -> Vec<Step> {
+fn break_middle(events: &Events, framing: Framing) -> Vec<Step> {
     let (sent, next) = events.split(events.terminal / 2);
-    let broken = next.map(|frame| {
-        let kept = frame.len() * 3 / 4;
-        Bytes::from([frame.slice(..kept).as_ref(), b"\n\n".as_ref()].concat())
-    });
+    let broken = next.map(|frame| framing.break_event(frame));
     let rest = events.frames.iter().skip(sent.len()).cloned();
     steps(sent, broken.into_iter().chain(rest).map(Step::Send))
 }
@@ -193,7 +230,9 @@ mod tests {
 
     fn plan(model: &str) -> Vec<Step> {
         let scenario = model.parse().expect("a scenario");
-        plan_stream(&events(), &scenario, |at| format!("error {at}").into())
+        plan_stream(&events(), Framing::Text, &scenario, |at| {
+            format!("error {at}").into()
+        })
     }
 
     fn sent(steps: &[Step]) -> Vec<String> {

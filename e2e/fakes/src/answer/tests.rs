@@ -31,6 +31,7 @@ fn answer(method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> A
         &parts,
         &Bytes::copy_from_slice(body.as_bytes()),
         &Director::default(),
+        &Tokens::default(),
         stamp,
     )
 }

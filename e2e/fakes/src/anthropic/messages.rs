@@ -27,7 +27,7 @@ pub(crate) fn read_prompt(request: &Value, headers: &HeaderMap) -> Result<Prompt
     let sampling = ["temperature", "top_p", "top_k"];
     let refused = sampling
         .into_iter()
-        .find(|key| is_strict(headers) && request.get(key).is_some());
+        .find(|key| is_strict(request, headers) && request.get(key).is_some());
     if let Some(key) = refused {
         return Err(Refusal::new(
             400,

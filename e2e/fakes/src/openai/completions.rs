@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     identity::long_id,
     json::{Json, array, object},
-    openai::{build_usage, error::refuse_missing},
+    openai::{DONE, build_usage, error::refuse_missing},
     prompt::{Prompt, count_words_of, find_model, last_text, wants_usage_chunk},
     refusal::Refusal,
     reply::{Ending, Output, Reply},
@@ -42,29 +42,38 @@ pub(crate) fn build_answer(reply: &Reply) -> Json {
     }
 }
 
-/// The answer as a stream: pieces, finish reason, usage if asked, `[DONE]`.
+/// The answer as a stream: the chunks, `[DONE]`.
 pub(crate) fn build_events(reply: &Reply, request: &Value) -> Events {
+    let (chunks, terminal) = build_chunks(reply, request);
+    let frames = chunks.iter().map(data_frame);
+    Events {
+        frames: frames.chain([Bytes::from_static(DONE)]).collect(),
+        terminal,
+    }
+}
+
+/// Pieces, finish reason, usage if asked, and the place of the finish reason.
+pub(crate) fn build_chunks(reply: &Reply, request: &Value) -> (Vec<Json>, usize) {
     let usage = reply.usage.as_ref().filter(|_| wants_usage_chunk(request));
     let chunk = |choices: Json, usage_field: Option<Json>| {
         let head = build_head(reply).with("choices", choices);
-        data_frame(&match usage_field {
+        match usage_field {
             Some(field) => head.with("usage", field),
             None => head,
-        })
+        }
     };
     let empty_usage = || usage.map(|_| Json::NULL);
     let pieces = text_pieces(reply).iter();
-    let mut frames: Vec<Bytes> = pieces
+    let mut chunks: Vec<Json> = pieces
         .map(|piece| chunk(array![build_choice(piece, Json::NULL)], empty_usage()))
         .collect();
-    let terminal = frames.len();
+    let terminal = chunks.len();
     let finish = build_choice("", finish_reason(reply).into());
-    frames.push(chunk(array![finish], empty_usage()));
+    chunks.push(chunk(array![finish], empty_usage()));
     if let Some(usage) = usage {
-        frames.push(chunk(array![], Some(build_usage(usage))));
+        chunks.push(chunk(array![], Some(build_usage(usage))));
     }
-    frames.push(Bytes::from_static(b"data: [DONE]\n\n"));
-    Events { frames, terminal }
+    (chunks, terminal)
 }
 
 fn text_pieces(reply: &Reply) -> &[String] {

@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr};
 
 use thiserror::Error;
 
-use super::{MARKER, MAX_BYTES, MAX_EVENTS, MAX_PAUSE_MS, Scenario};
+use super::{MARKER, MAX_BYTES, MAX_EVENTS, MAX_PAUSE_MS, Scenario, StreamFault};
+
+/// What stands before the kind of an exception.
+const EXCEPTION: &str = "exception-";
 
 /// A model name asks for a scenario that there is not.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -61,6 +64,8 @@ impl fmt::Display for Scenario {
             Self::NoDone => f.write_str("no-done"),
             Self::Incomplete => f.write_str("incomplete"),
             Self::Failed => f.write_str("failed"),
+            Self::Exception { fault, after } => write!(f, "{EXCEPTION}{}-{after}", fault.name()),
+            Self::ContentFilter => f.write_str("content-filter"),
         }
     }
 }
@@ -127,6 +132,11 @@ impl FromStr for Scenario {
             ("no-done", []) => Self::NoDone,
             ("incomplete", []) => Self::Incomplete,
             ("failed", []) => Self::Failed,
+            (name, [after]) if let Some(fault) = find_fault(name) => Self::Exception {
+                fault,
+                after: check_after(*after)?,
+            },
+            ("content-filter", []) => Self::ContentFilter,
             (name, numbers) => {
                 return Err(ParseScenarioError::FindName {
                     name: name.to_owned(),
@@ -135,6 +145,14 @@ impl FromStr for Scenario {
             }
         })
     }
+}
+
+/// `exception-throttling` is its kind.
+fn find_fault(name: &str) -> Option<StreamFault> {
+    let name = name.strip_prefix(EXCEPTION)?;
+    StreamFault::ALL
+        .into_iter()
+        .find(|fault| fault.name() == name)
 }
 
 /// `fail-2-500` is `fail` and 2, 500.
@@ -193,6 +211,14 @@ mod tests {
     }
 
     #[test]
+    fn every_exception_reads_back_what_it_prints() {
+        for fault in StreamFault::ALL {
+            let scenario = Scenario::Exception { fault, after: 0 };
+            assert_eq!(scenario.to_string().parse(), Ok(scenario));
+        }
+    }
+
+    #[test]
     fn a_model_name_without_the_marker_is_answered() {
         for model in ["gpt-5.6", "claude-opus-4-7", "", "cut-3"] {
             assert_eq!(model.parse(), Ok(Scenario::Answer), "{model}");
@@ -227,6 +253,8 @@ mod tests {
             "fake-events-0",
             "fake-huge-frame-67108865",
             "fake-hang-3",
+            "fake-exception-2",
+            "fake-exception-unheard-of-2",
         ] {
             assert!(model.parse::<Scenario>().is_err(), "{model}");
         }

@@ -121,6 +121,8 @@ fn only_the_newest_version_refuses_sampling_parameters() {
     let mut headers = HeaderMap::new();
     headers.insert("anthropic-version", HeaderValue::from_static("2026-10-21"));
     assert!(read_prompt(&request, &headers).is_err());
+    request["anthropic_version"] = json!("vertex-2023-10-16");
+    assert!(read_prompt(&request, &headers).is_ok());
 }
 
 #[test]
