@@ -58,7 +58,8 @@ install_node() {
 # Every client answers to its version, so that a broken installation shows here.
 check() {
   local -x HOME=$target
-  "$target/python/bin/python" -c 'import anthropic, openai; print("openai", openai.__version__, "anthropic", anthropic.__version__)'
+  "$target/python/bin/python" -c 'import anthropic, boto3, google.genai, openai; print("openai", openai.__version__, "anthropic", anthropic.__version__, "boto3", boto3.__version__, "google-genai", google.genai.__version__)'
+  "$target/python/bin/python" -c 'import langchain_anthropic, langchain_aws, langchain_core, langchain_google_genai, langchain_openai; print("langchain-core", langchain_core.__version__)'
   "$target/node/node" --version
   "$target/node/node_modules/.bin/claude" --version
   "$target/node/node" "$target/node/node_modules/@openai/codex/bin/codex.js" --version
@@ -70,8 +71,8 @@ flock 9
 if [ "$(cat "$target/installed" 2>/dev/null)" = "$wanted" ]; then
   echo "clients: already installed"
 else
-  echo "clients: installing into $target (about 1.1 GB, some minutes):"
-  echo "  a Python environment: $(grep -E '^(openai|anthropic)==' "$here/python/requirements.txt" | tr '\n' ' ')"
+  echo "clients: installing into $target (about 1.5 GB, some minutes):"
+  echo "  a Python environment: $(sed '1d;/^# What/,$d' "$here/python/requirements.txt" | tr '\n' ' ')"
   echo "  npm packages: $(grep -E '^    "' "$here/node/package.json" | tr -d '", ' | tr '\n' ' ')"
   install_tools
   rm -f "$target/installed"
