@@ -12,7 +12,7 @@ pub const OPENAI_KEY: &str = "sk-provider-openai-0123456789";
 pub const ANTHROPIC_KEY: &str = "sk-ant-provider-0123456789";
 
 /// One gateway's `gateway.json` and keys.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     keys: Vec<Value>,
     more: Map<String, Value>,
@@ -22,34 +22,57 @@ pub struct Config {
 impl Config {
     /// Keys of both providers that lead to the same plain HTTP server.
     pub fn for_provider(url: &str) -> Self {
-        let keys = vec![
-            provider_key(
+        Self::default()
+            .with_key(
                 "openai",
+                "apiKey",
                 &json!({"url": format!("{url}/v1"), "allowInsecure": true}),
-            ),
-            provider_key("anthropic", &json!({"url": url, "allowInsecure": true})),
-        ];
-        Self {
-            keys,
-            more: Map::new(),
-            files: Vec::new(),
-        }
+            )
+            .with_key(
+                "anthropic",
+                "apiKey",
+                &json!({"url": url, "allowInsecure": true}),
+            )
     }
 
     /// Keys of both providers that lead to the same TLS server, which alone is trusted.
     pub fn for_tls_provider(url: &str, ca_pem: &str) -> Self {
-        let keys = vec![
-            provider_key(
+        Self::default()
+            .with_key(
                 "openai",
+                "apiKey",
                 &json!({"url": format!("{url}/v1"), "caBundle": ca_pem}),
-            ),
-            provider_key("anthropic", &json!({"url": url, "caBundle": ca_pem})),
-        ];
-        Self {
-            keys,
-            more: Map::new(),
-            files: Vec::new(),
+            )
+            .with_key(
+                "anthropic",
+                "apiKey",
+                &json!({"url": url, "caBundle": ca_pem}),
+            )
+    }
+
+    /// Adds the key of a provider; `kind` is the type of its credential, whose file
+    /// is `keys/` and the name of the provider.
+    #[must_use]
+    pub fn with_key(mut self, provider: &str, kind: &str, endpoint: &Value) -> Self {
+        self.keys.push(json!({
+            "name": provider,
+            "provider": provider,
+            "credential": {"file": format!("keys/{provider}"), "type": kind},
+            "endpoint": endpoint,
+        }));
+        self
+    }
+
+    /// Names of our own for what a provider calls otherwise.
+    #[must_use]
+    pub fn with_models(mut self, provider: &str, models: &Value) -> Self {
+        let keys = self.keys.iter_mut();
+        for key in keys.filter(|key| key.get("provider") == Some(&json!(provider))) {
+            if let Some(Value::Object(endpoint)) = key.get_mut("endpoint") {
+                endpoint.insert("models".to_owned(), models.clone());
+            }
         }
+        self
     }
 
     /// Sets a further top-level field.
@@ -95,13 +118,4 @@ impl Config {
         }
         config
     }
-}
-
-fn provider_key(provider: &str, endpoint: &Value) -> Value {
-    json!({
-        "name": provider,
-        "provider": provider,
-        "credential": {"file": format!("keys/{provider}")},
-        "endpoint": endpoint,
-    })
 }

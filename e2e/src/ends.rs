@@ -4,7 +4,7 @@
 //! gateway about bytes, credentials and headers, checked on every exchange.
 
 use anyhow::{Context, Result, bail, ensure};
-use anyray_fakes::Recorded;
+use anyray_fakes::{Recorded, aws_keys, azure_openai, vertex};
 
 use crate::{
     config::{ANTHROPIC_KEY, OPENAI_KEY},
@@ -27,9 +27,12 @@ const CREDENTIALS: [&str; 5] = [
     "proxy-authorization",
 ];
 
+/// How a path begins that a cloud gets as the client wrote it.
+const NATIVE_PATHS: [&str; 3] = ["/model/", "/anthropic/v1/", "/openai/"];
+
 /// Headers of the client that the gateway keeps or rewrites: those of one hop, the
-/// credential, and what would make the answer unreadable for it.
-const NOT_PASSED: [&str; 9] = [
+/// credential with a signature of AWS, and what would make the answer unreadable for it.
+const NOT_PASSED: [&str; 12] = [
     "host",
     "connection",
     "keep-alive",
@@ -40,6 +43,9 @@ const NOT_PASSED: [&str; 9] = [
     "cookie",
     // Holds paths and ids of the caller's machine; goes to OpenAI itself only.
     "x-codex-turn-metadata",
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "x-amz-security-token",
 ];
 
 /// A request as both ends saw it.
@@ -120,52 +126,13 @@ impl Pair {
             self.client.request.is_complete,
             "the client's request is cut"
         );
-        ensure!(self.provider.body_complete, "the provider's request is cut");
-        self.check_credential()?;
+        check_upstream(&self.provider)?;
         self.check_request_headers()?;
         self.check_response_headers()
     }
 
-    /// Exactly one credential, the provider's; nothing of the caller's anywhere.
-    fn check_credential(&self) -> Result<()> {
-        let headers = &self.provider.headers;
-        let is_credential = |name: &str| CREDENTIALS.contains(&name);
-        let credentials: Vec<_> = headers
-            .iter()
-            .filter(|(name, _)| is_credential(name))
-            .collect();
-        let [(name, value)] = credentials.as_slice() else {
-            bail!("{} credentials upstream", credentials.len());
-        };
-        let bearer = |key: &str| format!("Bearer {key}");
-        let expected = [
-            bearer(OPENAI_KEY),
-            bearer(ANTHROPIC_KEY),
-            ANTHROPIC_KEY.to_owned(),
-        ];
-        let is_ours = expected.iter().any(|expected| expected.as_bytes() == value);
-        ensure!(is_ours, "{name} upstream is not the provider key");
-        for (name, value) in headers {
-            let text = String::from_utf8_lossy(value);
-            let leaks = text.contains(CALLER_KEY) || text.contains(PLACEHOLDER);
-            ensure!(!leaks, "{name} upstream has the caller's credential");
-        }
-        Ok(())
-    }
-
-    /// Nothing of ours goes upstream, and everything of the client's does.
+    /// Everything of the client's goes upstream, but for what the gateway keeps.
     fn check_request_headers(&self) -> Result<()> {
-        for (name, _) in &self.provider.headers {
-            let is_private = name.starts_with("x-anyray-")
-                || name.starts_with("x-forwarded-")
-                || name == "cookie";
-            ensure!(!is_private, "{name} went upstream");
-        }
-        let coding = self.provider.header("accept-encoding");
-        ensure!(
-            coding == Some("identity"),
-            "accept-encoding upstream is {coding:?}"
-        );
         for (name, _) in &self.client.request.headers {
             let name = name.as_str();
             let is_kept = NOT_PASSED.contains(&name) || CREDENTIALS.contains(&name);
@@ -192,26 +159,102 @@ impl Pair {
     }
 }
 
+/// Checks what holds for every request that a provider gets, whatever the client sent: it is
+/// whole, has exactly one credential, the provider's, and nothing of the caller's or of ours.
+///
+/// # Errors
+///
+/// A promise does not hold.
+pub fn check_upstream(request: &Recorded) -> Result<()> {
+    ensure!(request.body_complete, "the provider's request is cut");
+    let is_credential = |(name, _): &&(String, Vec<u8>)| CREDENTIALS.contains(&name.as_str());
+    let credentials: Vec<_> = request.headers.iter().filter(is_credential).collect();
+    let [(name, value)] = credentials.as_slice() else {
+        bail!("{} credentials upstream", credentials.len());
+    };
+    let value = String::from_utf8_lossy(value);
+    ensure!(
+        is_ours(name, &value),
+        "{name} upstream is not the provider key"
+    );
+    for (name, value) in &request.headers {
+        let text = String::from_utf8_lossy(value);
+        let leaks = text.contains(CALLER_KEY) || text.contains(PLACEHOLDER);
+        ensure!(!leaks, "{name} upstream has the caller's credential");
+        let is_private =
+            name.starts_with("x-anyray-") || name.starts_with("x-forwarded-") || name == "cookie";
+        ensure!(!is_private, "{name} went upstream");
+    }
+    let coding = request.header("accept-encoding");
+    ensure!(
+        coding == Some("identity"),
+        "accept-encoding upstream is {coding:?}"
+    );
+    Ok(())
+}
+
 fn is_same_request(client: &Exchange, provider: &Recorded) -> bool {
     client.method == provider.method
-        && with_version(&client.path_and_query) == provider.path_and_query
+        && upstream_path(&client.path_and_query) == provider.path_and_query
         && client.request.body == provider.body
 }
 
-/// Clients may leave out `/v1`, the provider never sees it left out.
-fn with_version(path: &str) -> String {
-    let has_version = path == "/v1" || path.starts_with("/v1/");
-    if has_version {
-        path.to_owned()
-    } else {
-        format!("/v1{path}")
+/// Whether a header carries a credential of the gateway's own. That a signature or a
+/// token is good is the fake's to check; here it is that the right one was made.
+fn is_ours(name: &str, value: &str) -> bool {
+    if name == "api-key" {
+        return value == azure_openai::API_KEY;
     }
+    if name != "authorization" {
+        return name == "x-api-key" && value == ANTHROPIC_KEY;
+    }
+    if let Some(bearer) = value.strip_prefix("Bearer ") {
+        let is_key = [OPENAI_KEY, ANTHROPIC_KEY, aws_keys::BEDROCK_API_KEY].contains(&bearer);
+        // Google's tokens begin like this, and Microsoft's.
+        return is_key || bearer.starts_with("ya29.") || bearer.starts_with("eyJ");
+    }
+    aws_keys::ALL.iter().any(|pair| {
+        let signed = format!("AWS4-HMAC-SHA256 Credential={}/", pair.access_key_id);
+        value.starts_with(&signed)
+    })
+}
+
+/// What the provider sees of a client's path. Clients may leave out `/v1`, the provider
+/// never sees it left out; Google sees the gateway's project and location.
+fn upstream_path(path: &str) -> String {
+    if NATIVE_PATHS.iter().any(|start| path.starts_with(start)) {
+        return path.to_owned();
+    }
+    let (version, rest) = split_version(path);
+    let resource = rest.strip_prefix("/projects/").map(|named| {
+        let mut segments = named.splitn(4, '/').skip(3);
+        segments.next().unwrap_or_default()
+    });
+    match resource {
+        Some(resource) => format!(
+            "{version}/projects/{}/locations/{}/{resource}",
+            vertex::PROJECT_ID,
+            vertex::LOCATION
+        ),
+        None => format!("{version}{rest}"),
+    }
+}
+
+/// The version of a path, and what stands behind it.
+fn split_version(path: &str) -> (&str, &str) {
+    for version in ["/v1", "/v1beta1"] {
+        let rest = path.strip_prefix(version);
+        if let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+            return (version, rest);
+        }
+    }
+    ("/v1", path)
 }
 
 fn describe_stranger(exchanges: &[Exchange], provider: &Recorded) -> String {
     let what = format!("{} {}", provider.method, provider.path_and_query);
     let same_path =
-        |client: &&Exchange| with_version(&client.path_and_query) == provider.path_and_query;
+        |client: &&Exchange| upstream_path(&client.path_and_query) == provider.path_and_query;
     let Some(nearest) = exchanges.iter().find(same_path) else {
         return format!("no client sent {what}");
     };

@@ -9,6 +9,7 @@ pub mod binaries;
 pub mod call;
 pub mod client_keys;
 pub mod clients;
+pub mod clouds;
 pub mod cluster;
 pub mod config;
 pub mod developer;

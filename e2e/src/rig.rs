@@ -83,7 +83,12 @@ impl Rig {
         Self::join(fake, &config, &[]).await
     }
 
-    async fn join(fake: FakeProvider, config: &Config, env: &[(&str, &str)]) -> Result<Self> {
+    /// Starts the gateway and the tap in front of a provider that runs.
+    ///
+    /// # Errors
+    ///
+    /// One of them did not start.
+    pub async fn join(fake: FakeProvider, config: &Config, env: &[(&str, &str)]) -> Result<Self> {
         let gateway = start_gateway(config, env).await?;
         let tap = Tap::start(gateway.address())
             .await
@@ -103,7 +108,9 @@ impl Rig {
             .env("OPENAI_BASE_URL", &format!("{url}{base_path}"))
             .env("OPENAI_API_KEY", CALLER_KEY)
             .env("ANTHROPIC_BASE_URL", &url)
-            .env("ANTHROPIC_API_KEY", CALLER_KEY);
+            .env("ANTHROPIC_API_KEY", CALLER_KEY)
+            .env("ANYRAY_URL", &url)
+            .env("ANYRAY_KEY", CALLER_KEY);
         let finished = client.run().await?.succeeded()?;
         self.compare().await.with_context(|| finished.report())
     }

@@ -40,6 +40,62 @@ pub fn ping_often(config: Config) -> Config {
     config.with("timeouts", json!({ "pingMs": ping_ms }))
 }
 
+/// How the paths end that the answers of a client of Bedrock's Claude must have reached.
+pub const BEDROCK_INVOKE_PATHS: [&str; 2] = ["/invoke", "/invoke-with-response-stream"];
+
+/// The same, of a client of Bedrock's Messages API.
+pub const BEDROCK_MESSAGES_PATHS: [&str; 2] = [
+    "/anthropic/v1/messages",
+    "/anthropic/v1/messages/count_tokens",
+];
+
+/// The same, of a client of Vertex AI's Claude.
+pub const VERTEX_CLAUDE_PATHS: [&str; 3] = [
+    ":rawPredict",
+    ":streamRawPredict",
+    "/count-tokens:rawPredict",
+];
+
+/// The same, of a client of Vertex AI's Gemini.
+pub const VERTEX_GEMINI_PATHS: [&str; 3] =
+    [":generateContent", ":streamGenerateContent", ":countTokens"];
+
+/// Endpoints of Azure OpenAI that the answers of a client must have reached: those with a
+/// deployment, and those that are never below one.
+pub const AZURE_DEPLOYMENT_PATHS: [&str; 4] = [
+    "/openai/deployments/our-gpt-5.6/chat/completions?api-version=2024-10-21",
+    "/openai/deployments/our-embeddings/embeddings?api-version=2024-10-21",
+    "/openai/responses?api-version=2024-10-21",
+    "/openai/models?api-version=2024-10-21",
+];
+
+/// The same, of a client of Azure's `v1`.
+pub const AZURE_V1_PATHS: [&str; 4] = [
+    "/openai/v1/chat/completions",
+    "/openai/v1/embeddings",
+    "/openai/v1/responses",
+    "/openai/v1/models",
+];
+
+/// Every operation was used, every answer is the provider's and has nothing added;
+/// `expected` are the ends of paths, without their queries.
+///
+/// # Errors
+///
+/// An operation is missing, or an answer is more or less than the provider's.
+pub fn check_operations(ends: &Ends, expected: &[&str]) -> Result<()> {
+    let paths: Vec<_> = ends.paths();
+    let paths: Vec<_> = paths
+        .iter()
+        .filter_map(|path| path.split('?').next())
+        .collect();
+    for end in expected {
+        let is_there = paths.iter().any(|path| path.ends_with(end));
+        ensure!(is_there, "nothing with {end} was called: {paths:?}");
+    }
+    check_private_headers(ends)
+}
+
 /// Every endpoint was used, every answer is the provider's and has nothing added.
 ///
 /// # Errors
@@ -50,6 +106,16 @@ pub fn check_paths(ends: &Ends, expected: &[&str]) -> Result<()> {
     for path in expected {
         ensure!(paths.contains(path), "{path} was not called: {paths:?}");
     }
+    check_private_headers(ends)
+}
+
+/// Every answer is the provider's and has nothing added, and clients sent what must
+/// not pass.
+///
+/// # Errors
+///
+/// An answer is the gateway's, or no client sent it.
+fn check_private_headers(ends: &Ends) -> Result<()> {
     ensure!(
         ends.own_answers.is_empty(),
         "the gateway answered {:?} itself",
@@ -70,11 +136,11 @@ pub fn check_paths(ends: &Ends, expected: &[&str]) -> Result<()> {
 /// A status was changed, or an answer is more or less than the provider's.
 pub fn check_statuses(ends: &Ends) -> Result<()> {
     for pair in &ends.pairs {
-        let model = find_model(pair);
+        let scenario = find_scenario(pair);
         let status = pair.client.status.unwrap_or_default();
         ensure!(
-            model == format!("fake-status-{status}"),
-            "{model} was answered with {status}"
+            scenario == format!("fake-status-{status}"),
+            "{scenario} was answered with {status}"
         );
     }
     check_whole(ends)
@@ -89,7 +155,7 @@ pub fn check_retry_counts(ends: &Ends) -> Result<()> {
     let failing = ends
         .pairs
         .iter()
-        .filter(|pair| find_model(pair).starts_with("fake-fail-2-"));
+        .filter(|pair| find_scenario(pair).starts_with("fake-fail-2-"));
     let counts: Vec<_> = failing
         .map(|pair| pair.provider.header("x-stainless-retry-count"))
         .collect();
@@ -108,16 +174,16 @@ pub fn check_retry_counts(ends: &Ends) -> Result<()> {
 /// One of the streams does not.
 pub fn check_broken_streams(ends: &Ends) -> Result<()> {
     for pair in &ends.pairs {
-        let model = find_model(pair);
+        let scenario = find_scenario(pair);
         let added = &pair.added;
         // An SDK may hang up at the error event, before the end of the body reaches it.
-        let may_hang_up = model.starts_with("fake-error-event-");
+        let may_hang_up = scenario.starts_with("fake-error-event-");
         let is_complete = pair.client.response.is_complete || may_hang_up;
         let is_clean = is_complete && added.tail.is_empty();
-        let is_cut = model.starts_with("fake-cut-") || model.starts_with("fake-end-early-");
+        let is_cut = scenario.starts_with("fake-cut-") || scenario.starts_with("fake-end-early-");
         ensure!(
             is_clean != is_cut,
-            "{model} ended cleanly: {is_clean}, with {added:?}"
+            "{scenario} ended cleanly: {is_clean}, with {added:?}"
         );
     }
     Ok(())
@@ -168,11 +234,17 @@ pub fn check_whole(ends: &Ends) -> Result<()> {
     Ok(())
 }
 
-/// The model of a request, or nothing.
-fn find_model(pair: &Pair) -> String {
+/// What the request told the fake to do, by the name of its model in the body or the
+/// path; nothing if it told it to answer.
+fn find_scenario(pair: &Pair) -> String {
     let body: Value = serde_json::from_slice(&pair.provider.body).unwrap_or_default();
-    body.get("model")
-        .and_then(Value::as_str)
+    let model = body.get("model").and_then(Value::as_str);
+    let named = model.unwrap_or(&pair.provider.path_and_query);
+    let scenario = named.find("fake-").and_then(|at| named.get(at..));
+    let is_part = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+    scenario
         .unwrap_or_default()
-        .to_owned()
+        .chars()
+        .take_while(is_part)
+        .collect()
 }

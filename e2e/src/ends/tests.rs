@@ -152,3 +152,53 @@ fn a_request_that_nobody_sent_is_noticed() {
         provider.path_and_query = "/v1/other".to_owned();
     });
 }
+
+#[test]
+fn each_cloud_gets_its_own_kind_of_credential() {
+    let signed = format!(
+        "AWS4-HMAC-SHA256 Credential={}/20261130/eu-central-1/bedrock/aws4_request",
+        aws_keys::LONG_TERM.access_key_id
+    );
+    for (name, value, is_ours) in [
+        ("authorization", signed.as_str(), true),
+        ("authorization", "Bearer ya29.c.token", true),
+        ("authorization", "Bearer eyJ0.e30.token", true),
+        ("api-key", azure_openai::API_KEY, true),
+        ("api-key", ANTHROPIC_KEY, false),
+        ("x-api-key", azure_openai::API_KEY, false),
+        ("x-goog-api-key", "ya29.c.token", false),
+        (
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=AKIAOFTHECALLER00001/20261130",
+            false,
+        ),
+    ] {
+        let noticed = complaint(|_, provider| {
+            provider.headers[0] = (name.to_owned(), value.as_bytes().to_vec());
+        });
+        assert_eq!(noticed.is_none(), is_ours, "{name}: {value}");
+    }
+}
+
+#[test]
+fn paths_of_clouds_pass_but_for_googles_project_and_location() {
+    let ours = format!(
+        "/projects/{}/locations/{}",
+        vertex::PROJECT_ID,
+        vertex::LOCATION
+    );
+    for (client, upstream) in [
+        ("/model/a%3A0/invoke", "/model/a%3A0/invoke".to_owned()),
+        ("/openai/v1/responses", "/openai/v1/responses".to_owned()),
+        (
+            "/v1beta1/projects/p/locations/l/publishers/google/models/m:countTokens",
+            format!("/v1beta1{ours}/publishers/google/models/m:countTokens"),
+        ),
+        (
+            "/projects/p/locations/l/publishers/anthropic/models/m@1:rawPredict",
+            format!("/v1{ours}/publishers/anthropic/models/m@1:rawPredict"),
+        ),
+    ] {
+        assert_eq!(upstream_path(client), upstream);
+    }
+}
