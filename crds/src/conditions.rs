@@ -95,13 +95,15 @@ reasons! {
     KeyMissing,
     /// The entry of the Secret is empty.
     EmptyKey,
-    /// The entry of the Secret is not an API key: one line of printable ASCII; or no admin token:
-    /// 16 to 256 printable characters without spaces.
+    /// The Secret holds no credential of its kind, such as an API key: one line of printable ASCII;
+    /// or no admin token: 16 to 256 printable characters without spaces.
     InvalidKey,
     /// A ConfigMap with certificates does not exist or has no such entry.
     CaBundleNotFound,
     /// The ConfigMap's entry holds no certificates that can be trusted.
     InvalidCaBundle,
+    /// The endpoint of the ProviderKey has a wrong setting, or lacks one that the provider needs.
+    InvalidEndpoint,
     /// The endpoint cannot be used by this gateway: see `egress`.
     EndpointNotAllowed,
     /// A routing rule names a ProviderKey that the gateway does not have.

@@ -4,21 +4,34 @@
 
 use serde::Serialize;
 
+pub mod by_provider;
+
 /// A rule of `x-kubernetes-validations`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Rule {
+pub struct Rule<Text = &'static str> {
     /// An expression that is true of every object that is accepted.
-    pub rule: &'static str,
+    pub rule: Text,
     /// What is wrong where it is false, and what to do.
-    pub message: &'static str,
+    pub message: Text,
+}
+
+/// The name and the message of every rule, those that are made among them, for tests that must not
+/// forget one.
+pub fn messages() -> Vec<(&'static str, String)> {
+    let constants = ALL
+        .iter()
+        .map(|(name, rule)| (*name, rule.message.to_owned()));
+    let made = by_provider::all();
+    let made = made.into_iter().map(|(name, rule)| (name, rule.message));
+    constants.chain(made).collect()
 }
 
 macro_rules! rules {
     ($($(#[doc = $doc:literal])+ $name:ident = $rule:expr, $message:expr;)+) => {
         $($(#[doc = $doc])+ pub const $name: Rule = Rule { rule: $rule, message: $message };)+
 
-        /// Every rule with its name, for tests that must not forget one.
-        pub const ALL: &[(&str, Rule)] = &[$((stringify!($name), $name)),+];
+        /// Every constant rule with its name.
+        const ALL: &[(&str, Rule)] = &[$((stringify!($name), $name)),+];
     };
 }
 
@@ -35,18 +48,26 @@ rules! {
     PROVIDER_IMMUTABLE =
         "self == oldSelf",
         "provider cannot be changed: create another ProviderKey, move the routing rules to it, then delete this one";
+    /// A credential is in one place.
+    AUTH_SOURCE =
+        "(has(self.apiKeySecretRef) ? 1 : 0) + (has(self.awsSecretRef) ? 1 : 0) + (has(self.gcpSecretRef) ? 1 : 0) + (has(self.entraSecretRef) ? 1 : 0) == 1",
+        "exactly one of apiKeySecretRef, awsSecretRef, gcpSecretRef and entraSecretRef must be set";
     /// Keys travel over TLS.
     ENDPOINT_SCHEME =
-        "isURL(self.url) && (self.url.matches('^https://[!-~]+$') || (self.allowInsecure && self.url.matches('^http://[!-~]+$')))",
+        "!has(self.url) || (isURL(self.url) && (self.url.matches('^https://[!-~]+$') || (self.allowInsecure && self.url.matches('^http://[!-~]+$'))))",
         "url must be an absolute https:// URL in printable ASCII; plain http:// needs allowInsecure: true";
     /// What the gateway would refuse in a base URL.
     ENDPOINT_PARTS =
-        "!isURL(self.url) || (url(self.url).getHostname() != '' && !self.url.contains('@') && !self.url.contains('#') && !self.url.contains('?'))",
+        "!has(self.url) || !isURL(self.url) || (url(self.url).getHostname() != '' && !self.url.contains('@') && !self.url.contains('#') && !self.url.contains('?'))",
         "url must name a host, and have no user, password, query or fragment";
     /// Certificates are for TLS.
     ENDPOINT_CA_BUNDLE =
-        "!has(self.caBundleRef) || self.url.startsWith('https://')",
+        "!has(self.caBundleRef) || !has(self.url) || self.url.startsWith('https://')",
         "caBundleRef has no effect on plain http://: remove it, or use https://";
+    /// A schema says nothing of the keys of a map.
+    MODEL_NAMES =
+        "self.all(name, size(name) >= 1 && size(name) <= 256)",
+        "each name that callers use must have 1 to 256 characters";
     /// An open gateway in an open network is opened on purpose only.
     AUTH_OPEN =
         "self.auth.clientKeys != 'Optional' || self.service.type == 'ClusterIP' || self.auth.acknowledgeOpen",

@@ -5,9 +5,12 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::reference::{ConfigMapKeyRef, SecretKeyRef};
+use self::{auth::ProviderAuth, endpoint::Endpoint, provider::Provider};
+use crate::validation::{self, by_provider};
 
-use crate::validation;
+pub mod auth;
+pub mod endpoint;
+pub mod provider;
 
 /// A credential for an LLM provider, and where requests with it go.
 ///
@@ -33,13 +36,14 @@ use crate::validation;
     validation = (validation::PROVIDER_KEY_NAME.rule, validation::PROVIDER_KEY_NAME.message),
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = by_provider::all().map(|(_, rule)| rule)))]
 pub struct ProviderKeySpec {
     /// The provider, by the same name as in the header `x-anyray-provider`. It cannot be changed.
     #[schemars(extend("x-kubernetes-validations" = [validation::PROVIDER_IMMUTABLE]))]
     pub provider: Provider,
     /// Where the credential is.
     pub auth: ProviderAuth,
-    /// Where requests go. Default: the provider's public API.
+    /// Where requests go. Default: the provider's public API; some providers need settings for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Endpoint>,
     /// Takes the credential out of use while it is true: gateways drop it within seconds, without
@@ -48,53 +52,6 @@ pub struct ProviderKeySpec {
     /// Default: false.
     #[serde(default)]
     pub suspend: bool,
-}
-
-/// The provider that a key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-pub enum Provider {
-    /// OpenAI's API, or one that speaks it.
-    #[serde(rename = "openai")]
-    OpenAi,
-    /// Anthropic's API, or one that speaks it.
-    #[serde(rename = "anthropic")]
-    Anthropic,
-}
-
-impl Provider {
-    /// The provider's name in the header `x-anyray-provider` and in `gateway.json`.
-    pub fn slug(self) -> &'static str {
-        match self {
-            Self::OpenAi => "openai",
-            Self::Anthropic => "anthropic",
-        }
-    }
-}
-
-/// Where a provider's credential is.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ProviderAuth {
-    /// The entry of a Secret that holds the provider's API key. A new value of the Secret is used
-    /// from the next request on, some seconds later, without a restart.
-    pub api_key_secret_ref: SecretKeyRef,
-}
-
-/// Where requests go.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [validation::ENDPOINT_SCHEME, validation::ENDPOINT_PARTS, validation::ENDPOINT_CA_BUNDLE]))]
-pub struct Endpoint {
-    /// Base URL as the provider's own SDK takes it: with `/v1` for `openai`, without for
-    /// `anthropic`, for example `https://llm.example.com/v1`.
-    #[schemars(length(min = 1, max = 2048))]
-    pub url: String,
-    /// Allows plain `http://`, which shows the key and all content to the network. Default: false.
-    #[serde(default)]
-    pub allow_insecure: bool,
-    /// PEM certificates that are trusted instead of the public ones. Default: the public ones.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca_bundle_ref: Option<ConfigMapKeyRef>,
 }
 
 /// What the operator found.
