@@ -1,6 +1,7 @@
 //! `ProviderKey`: checks what it names and says who uses it. It has no objects of its own; the
 //! gateways that select it carry its credential.
 
+pub mod credential;
 pub mod dereference;
 pub mod status;
 pub mod validate;
@@ -26,7 +27,7 @@ use crate::{
     scope::Guarded,
 };
 use status::Usage;
-use validate::{Fault, Material, UnusableKey};
+use validate::{ANY_ADDRESS, Fault, Material, UnusableKey};
 
 /// How soon to look again, while a gateway has not been looked at since the operator's start.
 const GATEWAYS_PENDING: Duration = Duration::from_secs(1);
@@ -70,12 +71,7 @@ async fn pass(key: &ObjectKey, context: &Context) -> Result<Action, CallError> {
             return Err(error);
         }
     };
-    // Which private addresses are allowed is each gateway's own affair.
-    let any_address = EgressRule {
-        allow_private: true,
-        allowed: Vec::new(),
-    };
-    let checked = validate::validate(&provider_key, &material, &any_address);
+    let checked = validate::validate(&provider_key, &material, &ANY_ADDRESS);
     let version = checked
         .as_ref()
         .ok()

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use anyray_crds::v1alpha1::{AnyrayGateway, ProviderKey, provider_key::Endpoint};
+use anyray_crds::v1alpha1::{AnyrayGateway, ProviderKey};
 use kube::ResourceExt as _;
 
 use crate::{
@@ -221,11 +221,10 @@ fn replace_endpoints(
     for (name, url) in endpoints {
         let key = keys.iter_mut().find(|key| key.name_any() == *name);
         let key = key.ok_or_else(|| RenderError::ChooseEndpoint(name.clone()))?;
-        key.spec.endpoint = Some(Endpoint {
-            url: url.clone(),
-            allow_insecure: url.starts_with("http://"),
-            ca_bundle_ref: None,
-        });
+        let endpoint = key.spec.endpoint.get_or_insert_default();
+        endpoint.url = Some(url.clone());
+        endpoint.allow_insecure = url.starts_with("http://");
+        endpoint.ca_bundle_ref = None;
     }
     Ok(())
 }
@@ -237,11 +236,11 @@ fn dereference(gateway: &AnyrayGateway, manifests: &Manifests) -> References {
         .iter()
         .filter(|key| selects(gateway, key));
     let keys = selected.map(|key| {
-        let secret = &key.spec.auth.api_key_secret_ref.name;
+        let secret = key.spec.auth.secret_name();
         let secret = manifests
             .secrets
             .iter()
-            .find(|found| found.name_any() == *secret);
+            .find(|found| Some(found.name_any().as_str()) == secret);
         let bundle = key.spec.endpoint.as_ref();
         let bundle = bundle.and_then(|endpoint| endpoint.ca_bundle_ref.as_ref());
         let bundle = bundle.and_then(|reference| {

@@ -7,6 +7,8 @@
 
 #[path = "fields/clients.rs"]
 mod clients;
+#[path = "fields/provider_keys.rs"]
+mod provider_keys;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,8 +23,9 @@ use anyray_operator::{
         dereference::selects,
         validate::{self, References},
     },
-    provider_key::validate::{Material, SecretEntries},
+    provider_key::validate::SecretEntries,
 };
+use provider_keys::{material, provider_key};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -306,42 +309,6 @@ fn service_fields() -> BTreeMap<&'static str, Effect> {
     .into()
 }
 
-/// By the path of each field of `ProviderKey`: changes of [`provider_key`].
-fn provider_key_fields() -> BTreeMap<&'static str, Effect> {
-    let reference =
-        |field: &str, value: &str| set(json!({ "auth": { "apiKeySecretRef": { field: value } } }));
-    let endpoint = |url: &str| json!({ "endpoint": { "url": url } });
-    let url = "https://llm.example.com/v1";
-    let bundle = |name: &str, key: &str| {
-        let mut spec = endpoint(url);
-        spec["endpoint"]["caBundleRef"] = json!({ "name": name, "key": key });
-        spec
-    };
-    let mut insecure = endpoint("http://llm.example.com/v1");
-    let secure = insecure.clone();
-    insecure["endpoint"]["allowInsecure"] = json!(true);
-    [
-        ("provider", set(json!({ "provider": "anthropic" }))),
-        ("auth.apiKeySecretRef.name", reference("name", "other")),
-        ("auth.apiKeySecretRef.key", reference("key", "other")),
-        (
-            "endpoint.url",
-            Objects(endpoint(url), endpoint("https://llm.example.com/v2")),
-        ),
-        ("endpoint.allowInsecure", Acceptance(insecure, secure)),
-        (
-            "endpoint.caBundleRef.name",
-            Objects(bundle("one", "ca.crt"), bundle("two", "ca.crt")),
-        ),
-        (
-            "endpoint.caBundleRef.key",
-            Objects(bundle("one", "ca.crt"), bundle("one", "other.crt")),
-        ),
-        ("suspend", set(json!({ "suspend": true }))),
-    ]
-    .into()
-}
-
 /// The paths of all fields of a schema.
 fn fields(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
     if EMBEDDED.contains(&path) {
@@ -407,14 +374,6 @@ fn gateway(patch: &Value) -> Value {
     object("AnyrayGateway", "main", spec, patch)
 }
 
-fn provider_key(patch: &Value) -> Value {
-    let spec = json!({
-        "provider": "openai",
-        "auth": { "apiKeySecretRef": { "name": "keys" } },
-    });
-    object("ProviderKey", "main", spec, patch)
-}
-
 fn admit<T: DeserializeOwned>(object: &Value) -> Result<T, String> {
     let kind = object["kind"].as_str().expect("a kind");
     let crds = schema::all();
@@ -422,24 +381,6 @@ fn admit<T: DeserializeOwned>(object: &Value) -> Result<T, String> {
     let admitted = admission::admit(crd.expect("a kind of ours"), object);
     let admitted = admitted.map_err(|refusal| refusal.to_string())?;
     serde_json::from_value(admitted).map_err(|error| error.to_string())
-}
-
-/// What a key names: each Secret has other entries, and each ConfigMap other certificates.
-fn material(key: &ProviderKey) -> Material {
-    let secret = &key.spec.auth.api_key_secret_ref.name;
-    let entry = |entry: &str| {
-        let value = format!("{secret}-{entry}").into_bytes();
-        (entry.to_owned(), value.into())
-    };
-    let bundle = key.spec.endpoint.as_ref();
-    let bundle = bundle.and_then(|endpoint| endpoint.ca_bundle_ref.as_ref());
-    Material {
-        secret: Some(SecretEntries {
-            version: Some("1".to_owned()),
-            entries: ["apiKey", "other"].map(entry).into(),
-        }),
-        ca_bundle: bundle.map(|reference| certificates(&reference.name)),
-    }
 }
 
 /// The `data` of a ConfigMap.
@@ -533,7 +474,7 @@ fn every_field_of_a_gateway_has_an_effect() {
 
 #[test]
 fn every_field_of_a_provider_key_has_an_effect() {
-    check("ProviderKey", &provider_key_fields(), |patch| {
+    check("ProviderKey", &provider_keys::fields(), |patch| {
         objects(&gateway(&json!({})), &provider_key(patch))
     });
 }

@@ -195,7 +195,11 @@ fn yaml_files(folder: &str) -> Result<Vec<PathBuf>> {
 async fn accepts_examples(context: Context) -> Result<()> {
     context.operator().await?;
     let mut manifests = Vec::new();
-    for folder in ["examples/quickstart", "examples/onboarding"] {
+    for folder in [
+        "examples/quickstart",
+        "examples/onboarding",
+        "examples/providers",
+    ] {
         for path in yaml_files(folder)? {
             manifests.push((path.display().to_string(), fs::read_to_string(&path)?));
         }

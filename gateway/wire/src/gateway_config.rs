@@ -184,7 +184,11 @@ pub struct Credential {
     #[serde(default)]
     pub version: Option<String>,
     /// What the file holds. Default: apiKey.
-    #[serde(default, rename = "type")]
+    #[serde(
+        default,
+        rename = "type",
+        skip_serializing_if = "CredentialKind::is_api_key"
+    )]
     pub kind: CredentialKind,
 }
 
@@ -204,6 +208,13 @@ pub enum CredentialKind {
     EntraClient,
 }
 
+impl CredentialKind {
+    /// Left out where it is written, so that gateways before there were others can read it.
+    fn is_api_key(&self) -> bool {
+        *self == Self::ApiKey
+    }
+}
+
 /// Where requests of a provider key go.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -220,23 +231,23 @@ pub struct Endpoint {
     #[serde(default)]
     pub ca_bundle: Option<String>,
     /// Region of AWS, such as `eu-central-1`. For `bedrock`, which needs it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
     /// Project of Google Cloud. For `google-vertex-ai`, which needs it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project_id: Option<String>,
     /// Location in Google Cloud, such as `europe-west1` or `global`. For `google-vertex-ai`, which
     /// needs it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
     /// Version of Azure's API, such as `2024-10-21`. For `azure-openai`; with it, the plain paths
     /// of OpenAI go to Azure's older API with a deployment in each path. Default: absent, then to
     /// `/openai/v1`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_version: Option<String>,
     /// What the provider calls a model, by the name that callers use: a deployment of Azure, an
     /// inference profile of Bedrock. A model that is not in it keeps its name. Default: none.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub models: BTreeMap<String, String>,
 }
 

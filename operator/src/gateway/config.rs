@@ -10,8 +10,8 @@ use anyray_crds::{
     v1alpha1::{AnyrayGatewaySpec, anyray_gateway::data_plane},
 };
 use anyray_wire::gateway_config::{
-    Admin, Auth, CONFIG_FILE, ClientKeys, Credential, Egress, GatewayConfig, Index, Limits,
-    ModelRule, ProviderKey, Routing, SCHEMA_VERSION, Timeouts,
+    Admin, AdminCredential, Auth, CONFIG_FILE, ClientKeys, Credential, Egress, GatewayConfig,
+    Index, Limits, ModelRule, ProviderKey, Routing, SCHEMA_VERSION, Timeouts,
 };
 use secrecy::{ExposeSecret as _, SecretSlice};
 use sha2::{Digest as _, Sha256};
@@ -162,7 +162,7 @@ pub fn files(mut config: GatewayConfig, contents: &Contents<'_>) -> Result<Confi
 
 fn admin_section(admin: &AdminToken) -> Admin {
     Admin {
-        credential: Credential {
+        credential: AdminCredential {
             file: ADMIN_TOKEN_FILE.to_owned(),
             version: admin.version.clone(),
         },
@@ -177,6 +177,7 @@ fn usable_entry(key: &UsableKey) -> ProviderKey {
         credential: Some(Credential {
             file: file_name(&key.name),
             version: key.version.clone(),
+            kind: key.kind,
         }),
         endpoint: key.endpoint.clone(),
     }

@@ -95,12 +95,12 @@ fn check(wanted: &Wanted, bundles: &Bundles, egress: &EgressRule) -> Result<Cust
         let message = "the port is greater than 65535";
         return Err(fault(wanted, Reason::EndpointNotAllowed, message));
     }
+    let url = format!("https://{}", wanted.host);
     let endpoint = Endpoint {
-        url: format!("https://{}", wanted.host),
-        allow_insecure: false,
         ca_bundle,
+        ..Endpoint::default()
     };
-    match endpoint::check(&endpoint, egress) {
+    match endpoint::check(&url, &endpoint, egress) {
         Ok(_) => Ok(CustomHost {
             host: wanted.host.clone(),
             ca_bundle: endpoint.ca_bundle,

@@ -20,8 +20,10 @@ pub async fn dereference(cluster: &Cluster, key: &ProviderKey) -> Result<Materia
     if key.spec.suspend {
         return Ok(Material::default());
     }
-    let secret = &key.spec.auth.api_key_secret_ref.name;
-    let secret = cluster.get::<Secret>(&namespace, secret).await?;
+    let secret = match key.spec.auth.secret_name() {
+        Some(name) => cluster.get::<Secret>(&namespace, name).await?,
+        None => None,
+    };
     let ca_bundle = key.spec.endpoint.as_ref();
     let ca_bundle = match ca_bundle.and_then(|endpoint| endpoint.ca_bundle_ref.as_ref()) {
         Some(reference) => {

@@ -120,10 +120,8 @@ fn programmed(gateways: &[UsedBy], refused: &[String]) -> Finding {
 }
 
 fn unusable(fault: &Fault) -> Vec<Finding> {
-    let is_spec = fault.reason == Reason::EndpointNotAllowed;
-    if is_spec {
-        let fault = Fault::new(Reason::Invalid, &fault.message);
-        return crate::gateway::status::refused(&fault);
+    if matches!(fault.reason, Reason::Invalid | Reason::InvalidEndpoint) {
+        return crate::gateway::status::refused(fault);
     }
     let mut findings = vec![Finding::yes(
         ConditionType::Accepted,

@@ -2,16 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use anyray_crds::{conditions::Reason, v1alpha1::ProviderKey};
-use anyray_wire::gateway_config::{Endpoint, api_key, egress::EgressRule, endpoint};
+use anyray_crds::{
+    conditions::Reason,
+    v1alpha1::{
+        ProviderKey,
+        provider_key::{self, auth},
+    },
+    validation,
+};
+use anyray_providers::settings;
+use anyray_wire::gateway_config::{CredentialKind, Endpoint, FieldError, egress::EgressRule};
 use kube::ResourceExt as _;
-use secrecy::{ExposeSecret as _, SecretSlice};
+use secrecy::SecretSlice;
 
-/// Longest API key. One that is longer would take the room of the gateway's other keys.
-const MAX_KEY_BYTES: usize = 16 << 10;
+use super::credential;
 
-/// Largest CA bundle, for the same reason.
+/// Largest CA bundle. One that is larger would take the room of the gateway's other keys.
 pub const MAX_CA_BUNDLE_BYTES: usize = 128 << 10;
+
+/// What is wrong whichever addresses a gateway allows, which is its own affair.
+pub const ANY_ADDRESS: EgressRule = EgressRule {
+    allow_private: true,
+    allowed: Vec::new(),
+};
 
 /// What a ProviderKey names, as it was found; nothing found is no error here.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +51,8 @@ pub struct UsableKey {
     pub name: String,
     /// The provider's slug.
     pub provider: &'static str,
+    /// What the credential is.
+    pub kind: CredentialKind,
     /// The credential.
     pub secret: SecretSlice<u8>,
     /// Version of the Secret.
@@ -87,13 +102,15 @@ pub fn validate(
 ) -> Result<UsableKey, UnusableKey> {
     let name = key.name_any();
     let provider = key.spec.provider.slug();
-    let usable = credential(key, material).and_then(|(secret, version)| {
+    let usable = credential(key, material, egress).and_then(|(kind, secret)| {
+        let version = material.secret.as_ref();
         Ok(UsableKey {
             name: name.clone(),
             provider,
+            kind,
             secret,
-            version,
-            endpoint: checked_endpoint(key, material, egress)?,
+            version: version.and_then(|secret| secret.version.clone()),
+            endpoint: endpoint(key, material, egress)?,
         })
     });
     usable.map_err(|fault| UnusableKey {
@@ -106,96 +123,93 @@ pub fn validate(
 fn credential(
     key: &ProviderKey,
     material: &Material,
-) -> Result<(SecretSlice<u8>, Option<String>), Fault> {
+    egress: &EgressRule,
+) -> Result<(CredentialKind, SecretSlice<u8>), Fault> {
     if key.spec.suspend {
         return Err(Fault::new(
             Reason::Suspended,
             "spec.suspend is true: set it to false to use the key again",
         ));
     }
-    let reference = &key.spec.auth.api_key_secret_ref;
-    let secret = material.secret.as_ref().ok_or_else(|| {
-        let message = format!(
-            "there is no Secret {}: create it in this namespace with an entry {}",
-            reference.name, reference.key
-        );
-        Fault::new(Reason::SecretNotFound, message)
+    let source = key.spec.auth.source().ok_or_else(|| {
+        let message = format!("spec.auth: {}", validation::AUTH_SOURCE.message);
+        Fault::new(Reason::Invalid, message)
     })?;
-    let value = secret.entries.get(&reference.key).ok_or_else(|| {
-        let message = format!(
-            "the Secret {} has no entry {}: add it, or name another in spec.auth.apiKeySecretRef.key",
-            reference.name, reference.key
-        );
-        Fault::new(Reason::KeyMissing, message)
+    let kind = source.kind();
+    settings::check_credential(&*key.spec.provider, kind).map_err(|error| {
+        let message = format!("spec.auth.{} {}", auth::field(kind), error.message);
+        Fault::new(Reason::Invalid, message)
     })?;
-    check_api_key(value, &reference.name, &reference.key)?;
-    Ok((value.clone(), secret.version.clone()))
+    let value = credential::read(source, material.secret.as_ref())?;
+    let endpoint = key.spec.endpoint.as_ref();
+    let allow_insecure = endpoint.is_some_and(|endpoint| endpoint.allow_insecure);
+    credential::check(source, &value, allow_insecure, egress)?;
+    Ok((kind, value))
 }
 
-fn check_api_key(value: &SecretSlice<u8>, secret: &str, entry: &str) -> Result<(), Fault> {
-    let (reason, what) = match api_key::check(value.expose_secret()) {
-        Ok(key) if key.len() > MAX_KEY_BYTES => (
-            Reason::InvalidKey,
-            "is longer than any API key, which has at most 16 KiB",
-        ),
-        Ok(_) => return Ok(()),
-        Err(api_key::ApiKeyError::Empty) => (Reason::EmptyKey, "is empty"),
-        Err(api_key::ApiKeyError::Malformed) => (
-            Reason::InvalidKey,
-            "is not an API key, which is one line of printable ASCII",
-        ),
-    };
-    let message =
-        format!("the entry {entry} of the Secret {secret} {what}: put the provider's key there");
-    Err(Fault::new(reason, message))
-}
-
-fn checked_endpoint(
+/// The endpoint as the gateway reads it; absent where the spec has none and none is needed.
+fn endpoint(
     key: &ProviderKey,
     material: &Material,
     egress: &EgressRule,
 ) -> Result<Option<Endpoint>, Fault> {
-    let Some(wanted) = &key.spec.endpoint else {
+    let wanted = key.spec.endpoint.as_ref();
+    let endpoint = wanted.map(|wanted| {
+        Ok(Endpoint {
+            url: wanted.url.clone(),
+            allow_insecure: wanted.allow_insecure,
+            ca_bundle: ca_bundle(wanted, material)?,
+            region: wanted.region.clone(),
+            project_id: wanted.project_id.clone(),
+            location: wanted.location.clone(),
+            api_version: wanted.api_version.clone(),
+            models: wanted.models.clone(),
+        })
+    });
+    let endpoint = endpoint.transpose()?;
+    let (provider, checked) = (&*key.spec.provider, endpoint.clone().unwrap_or_default());
+    settings::check_endpoint(provider, &checked, &ANY_ADDRESS).map_err(invalid_endpoint)?;
+    settings::check_endpoint(provider, &checked, egress).map_err(|error| {
+        let message = format!("spec.{}", error.under("endpoint"));
+        Fault::new(Reason::EndpointNotAllowed, message)
+    })?;
+    Ok(endpoint)
+}
+
+fn invalid_endpoint(error: FieldError) -> Fault {
+    if error.field == "caBundle" {
+        let message = format!(
+            "the certificates of spec.endpoint.caBundleRef: {}",
+            error.message
+        );
+        return Fault::new(Reason::InvalidCaBundle, message);
+    }
+    let message = format!("spec.{}", error.under("endpoint"));
+    Fault::new(Reason::InvalidEndpoint, message)
+}
+
+fn ca_bundle(
+    wanted: &provider_key::endpoint::Endpoint,
+    material: &Material,
+) -> Result<Option<String>, Fault> {
+    let Some(reference) = &wanted.ca_bundle_ref else {
         return Ok(None);
     };
-    let ca_bundle = wanted.ca_bundle_ref.as_ref().map(|reference| {
-        let data = material.ca_bundle.as_ref();
-        data.and_then(|data| data.get(&reference.key))
-            .ok_or_else(|| {
-                let message = format!(
-                    "there is no ConfigMap {} with an entry {}: create it, with PEM certificates",
-                    reference.name, reference.key
-                );
-                Fault::new(Reason::CaBundleNotFound, message)
-            })
-    });
-    let endpoint = Endpoint {
-        url: wanted.url.clone(),
-        allow_insecure: wanted.allow_insecure,
-        ca_bundle: ca_bundle.transpose()?.cloned(),
-    };
-    if endpoint
-        .ca_bundle
-        .as_ref()
-        .is_some_and(|pem| pem.len() > MAX_CA_BUNDLE_BYTES)
-    {
+    let data = material.ca_bundle.as_ref();
+    let pem = data
+        .and_then(|data| data.get(&reference.key))
+        .ok_or_else(|| {
+            let message = format!(
+                "there is no ConfigMap {} with an entry {}: create it, with PEM certificates",
+                reference.name, reference.key
+            );
+            Fault::new(Reason::CaBundleNotFound, message)
+        })?;
+    if pem.len() > MAX_CA_BUNDLE_BYTES {
         return Err(Fault::new(
             Reason::InvalidCaBundle,
             "the certificates of spec.endpoint.caBundleRef take more than 128 KiB: keep those that this endpoint needs",
         ));
     }
-    match endpoint::check(&endpoint, egress) {
-        Ok(_) => Ok(Some(endpoint)),
-        Err(error) if error.field == "caBundle" => Err(Fault::new(
-            Reason::InvalidCaBundle,
-            format!(
-                "the certificates of spec.endpoint.caBundleRef: {}",
-                error.message
-            ),
-        )),
-        Err(error) => Err(Fault::new(
-            Reason::EndpointNotAllowed,
-            format!("spec.endpoint.url: {}", error.message),
-        )),
-    }
+    Ok(Some(pem.clone()))
 }

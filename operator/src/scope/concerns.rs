@@ -169,7 +169,7 @@ pub(super) fn of_secret(
 ) -> impl Fn(Change<'_, PartialObjectMeta<Secret>>) -> Vec<Trigger> {
     move |change| {
         let names_secret =
-            |key: &ProviderKey, name: &str| key.spec.auth.api_key_secret_ref.name == name;
+            |key: &ProviderKey, name: &str| key.spec.auth.secret_name() == Some(name);
         let has_token = |gateway: &AnyrayGateway, name: &str| {
             gateway.spec.admin.enabled && admin::reference(gateway).name == name
         };

@@ -1,5 +1,6 @@
 //! Statuses of keys.
 
+use anyray_wire::gateway_config::CredentialKind;
 use secrecy::SecretSlice;
 use serde_json::json;
 
@@ -30,6 +31,7 @@ fn usable_key(version: &str) -> Result<UsableKey, UnusableKey> {
     Ok(UsableKey {
         name: "openai".to_owned(),
         provider: "openai",
+        kind: CredentialKind::ApiKey,
         secret: SecretSlice::from(b"sk-canary".to_vec()),
         version: Some(version.to_owned()),
         endpoint: None,
@@ -128,11 +130,11 @@ fn a_fault_is_the_reason_of_what_is_not_so() {
         ),
         // Nothing but another spec helps.
         (
-            Reason::EndpointNotAllowed,
+            Reason::InvalidEndpoint,
             &[
-                "Accepted=False/Invalid",
-                "Ready=False/Invalid",
-                "Stalled=True/Invalid",
+                "Accepted=False/InvalidEndpoint",
+                "Ready=False/InvalidEndpoint",
+                "Stalled=True/InvalidEndpoint",
             ],
         ),
     ] {

@@ -182,6 +182,30 @@ fn a_secret_concerns_its_owner() {
 }
 
 #[test]
+fn a_credential_concerns_the_keys_that_name_its_secret_and_their_gateways() {
+    let fields = [
+        "apiKeySecretRef",
+        "awsSecretRef",
+        "gcpSecretRef",
+        "entraSecretRef",
+    ];
+    let keys = fields.map(|field| {
+        let spec = json!({ "provider": "openai", "auth": { field: { "name": field } } });
+        object::<ProviderKey>("ProviderKey", &format!("by-{field}"), &spec)
+    });
+    let stores = || Stores {
+        provider_keys: store(keys.to_vec()),
+        ..stores()
+    };
+    for field in fields {
+        let told = made(of_secret(stores()), &secret(field, None));
+        let key = format!("ProviderKey by-{field}");
+        assert_eq!(told, ["AnyrayGateway main", "AnyrayGateway other", &key]);
+    }
+    assert!(made(of_secret(stores()), &secret("unnamed", None)).is_empty());
+}
+
+#[test]
 fn an_admin_token_concerns_the_gateway_that_it_is_for() {
     let named = made(of_secret(stores()), &secret("token", None));
     assert_eq!(named, ["AnyrayGateway other"]);
