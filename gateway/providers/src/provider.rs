@@ -18,6 +18,7 @@ mod azure_openai;
 mod bedrock;
 mod google_vertex_ai;
 mod openai;
+mod x_ai;
 
 /// One upstream API.
 pub trait Provider: Sync + std::fmt::Debug {
@@ -201,6 +202,7 @@ pub const ALL: &[&dyn Provider] = &[
     &google_vertex_ai::GoogleVertexAi,
     &azure_openai::AzureOpenAi,
     &anyray_upstream::AnyrayUpstream,
+    &x_ai::XAi,
 ];
 
 /// The provider of this slug or alias.
