@@ -19,7 +19,7 @@ use crate::{custom_host::CustomHostFault, service_account::TokenFault};
 pub enum GatewayError {
     /// The path is none of ours.
     #[error(
-        "this gateway does not serve this path; further paths of a provider's API must be listed in passthroughPaths"
+        "this gateway does not serve this path; further paths of OpenAI's and Anthropic's APIs can be listed in passthroughPaths"
     )]
     UnknownPath,
     /// The path is ours, the method is not.
@@ -157,8 +157,7 @@ pub enum GatewayError {
     UnknownProvider,
     /// The provider does not take bodies of this dialect.
     #[error(
-        "provider {provider} does not speak {} for {}; use a path of its own API, or another provider by x-anyray-provider or routing.models",
-        dialect.name(),
+        "provider {provider} does not speak the API of this path for {}; use a path of its own API, or another provider by x-anyray-provider or routing.models",
         operation.name()
     )]
     DialectNotSpoken {
@@ -216,7 +215,7 @@ pub enum GatewayError {
     LoopDetected,
     /// Neither the gateway nor the caller has a credential for the provider.
     #[error(
-        "no provider key for {provider} is configured, and the request carries no key of its own; add a provider key for {provider} to the gateway"
+        "no provider key for {provider} is configured, and the request carries no key of its own; add one to the gateway, or lead the request to another provider by x-anyray-provider or routing.models"
     )]
     NoProviderKey {
         /// Slug of the provider that was chosen.

@@ -15,8 +15,8 @@ const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 /// Removes from a request what must not reach a provider.
 ///
 /// That is: hop-by-hop headers and those that `connection` names, framing, every credential,
-/// everything of ours, cookies, what belongs to a signature of AWS, and what proxies in front of
-/// the gateway added.
+/// everything of ours, cookies, what belongs to a signature of AWS, what names another payer at a
+/// cloud, and what proxies in front of the gateway added.
 /// The answer is asked for without compression, because the gateway must read usage from it.
 pub fn clean_request(headers: &mut HeaderMap) {
     remove_matching(headers, |name, value| {
@@ -84,9 +84,13 @@ fn is_request_only(name: &HeaderName) -> bool {
             | "expect"
             | "forwarded"
             | "host"
+            | "ocp-apim-subscription-key"
             | "x-amz-content-sha256"
             | "x-amz-date"
             | "x-amz-security-token"
+            | "x-goog-iam-authorization-token"
+            | "x-goog-iam-authority-selector"
+            | "x-goog-user-project"
             | "x-real-ip"
     ) || name.as_str().starts_with("x-forwarded-")
 }
@@ -146,7 +150,11 @@ mod tests {
             ("helicone-auth", "Bearer ark_0"),
             ("x-forwarded-for", "1.2.3.4"),
             ("x-forwarded-host", "gw"),
+            ("ocp-apim-subscription-key", "k"),
             ("x-goog-api-key", "k"),
+            ("x-goog-iam-authority-selector", "s"),
+            ("x-goog-iam-authorization-token", "t"),
+            ("x-goog-user-project", "victim"),
             ("x-real-ip", "1.2.3.4"),
             ("x-secret-hop", "1"),
         ]);

@@ -266,7 +266,13 @@ impl Meter {
     ///
     /// Some servers leave out `[DONE]`; a finish reason in the last choice has to do then.
     pub fn may_end(&self) -> bool {
-        self.facts.is_ended || self.facts.has_finished
+        let may_stop_here = match &self.events {
+            // The last line may lack its end.
+            Some(Events::Sse { done_prefix, .. }) => *done_prefix == Some(DONE.len()),
+            _ => false,
+        };
+        let has_finished = self.facts.has_finished && (may_stop_here || self.is_between_frames());
+        self.facts.is_ended || has_finished
     }
 
     /// Whether a frame may be put in here without tearing another.

@@ -61,8 +61,8 @@ impl<'a> View<'a> {
         self.model.as_deref().unwrap_or_default()
     }
 
-    /// What can be said without a provider: a single model under a name of our own, or a list of
-    /// those where no provider has one.
+    /// What can be said without a provider: a single model under a name of our own, or one that is
+    /// served where no provider tells of it; a list of those names where no provider has one.
     ///
     /// # Errors
     /// [`GatewayError::ModelNotAllowed`].
@@ -74,9 +74,10 @@ impl<'a> View<'a> {
         if self.grant.is_some_and(|grant| !grant.allows_model(model)) {
             return Err(GatewayError::ModelNotAllowed);
         }
-        let own = self.own();
-        let own = own.iter().find(|own| own.id == model);
-        Ok(own.map(|own| model_list::entry(self.inbound.dialect, own)))
+        // Without a provider that tells of it, that it would be served is all there is to say.
+        let owner = self.owner(model, !has_provider);
+        let own = owner.map(|owner| OwnModel { id: model, owner });
+        Ok(own.map(|own| model_list::entry(self.inbound.dialect, &own)))
     }
 
     /// Whether a provider's answer is not yet what the caller is to see.
@@ -107,13 +108,13 @@ impl<'a> View<'a> {
         names.sort_unstable();
         names.dedup();
         let own = names.into_iter();
-        own.filter_map(|id| self.owner(id).map(|owner| OwnModel { id, owner }))
+        own.filter_map(|id| self.owner(id, false).map(|owner| OwnModel { id, owner }))
             .collect()
     }
 
     /// Slug of the provider that serves a name of our own to the caller; `None` where the name
-    /// means nothing where the request would go.
-    fn owner(&self, model: &str) -> Option<&'static str> {
+    /// means nothing where the request would go, unless `is_any` name will do.
+    fn owner(&self, model: &str, is_any: bool) -> Option<&'static str> {
         let generating = Inbound {
             operation: match self.inbound.dialect {
                 Dialect::AnthropicMessages => Operation::Messages,
@@ -133,7 +134,7 @@ impl<'a> View<'a> {
             let leads_there = |to: &Arc<ProviderKey>| to.name == key.name;
             rule.pattern == model && rule.key.as_ref().is_ok_and(leads_there)
         });
-        let is_known = is_routed || key.mapped(Some(model)).is_some();
+        let is_known = is_any || is_routed || key.mapped(Some(model)).is_some();
         let slug = key.provider.slug();
         let is_allowed = |grant: &Grant| grant.allows_model(model) && grant.allows_provider(slug);
         (is_known && self.grant.is_none_or(is_allowed)).then_some(slug)

@@ -71,7 +71,7 @@ pub struct Payload {
     /// The body.
     pub body: UpstreamBody,
     /// Whether it asks for a stream, where that is not in it.
-    is_stream: bool,
+    pub is_stream: bool,
     /// The betas that stay in a header, where they were looked through.
     betas: Option<Option<String>>,
     /// How many betas were left out that the provider would have refused.

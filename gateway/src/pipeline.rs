@@ -12,10 +12,10 @@ use anyray_wire::{
 use axum::body::Body;
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Request, Response, StatusCode,
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{
-        ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, RETRY_AFTER,
-        TRANSFER_ENCODING, UPGRADE,
+        ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT,
+        RETRY_AFTER, TRANSFER_ENCODING, UPGRADE,
     },
     request::Parts,
 };
@@ -144,11 +144,11 @@ async fn exchange(
     }
     let target = planned?;
     record.key = Some(Arc::clone(&target.key));
-    let request = prepare(record, parts, &inbound, &target, body).await?;
+    let (request, is_stream) = prepare(record, parts, &inbound, &target, body).await?;
     let answer = send(record, config, &target.key, request, fault).await?;
     match view.filter(|view| answer.status().is_success() && view.rewrites(&target)) {
         Some(view) => rewrite_list(&view, config, &target, answer).await,
-        None => receive(record, config, &target, answer).await,
+        None => receive(record, config, &target, is_stream, answer).await,
     }
 }
 
@@ -164,10 +164,16 @@ async fn rewrite_list(
     let listed = collect(body, MAX_LIST_BYTES, provider, config).await?;
     let list = view.list(Some(&listed));
     let list = list.ok_or(GatewayError::InvalidAnswer { provider })?;
-    for name in [CONTENT_LENGTH, ETAG] {
-        head.headers.remove(name);
-    }
+    describe_json(&mut head.headers);
     Ok(Answer::Rewritten(Response::from_parts(head, list.into())))
+}
+
+/// Makes headers say what a body is that was put in another's place.
+fn describe_json(headers: &mut HeaderMap) {
+    for name in [CONTENT_ENCODING, CONTENT_LENGTH, ETAG] {
+        headers.remove(name);
+    }
+    headers.insert(CONTENT_TYPE, JSON);
 }
 
 /// An answer that no provider was asked for.
@@ -191,13 +197,16 @@ async fn collect(
     Ok(body.to_bytes())
 }
 
-/// Finds out in which form the answer is to reach the caller.
+/// Finds out in which form the answer is to reach the caller. `is_stream` where a body in another
+/// envelope asked for one, of which nothing else can be passed on.
 async fn receive(
     record: &Record,
     config: &Snapshot,
     target: &Target,
+    is_stream: bool,
     answer: Response<Incoming>,
 ) -> Result<Answer, GatewayError> {
+    let provider = target.key.provider.slug();
     let status = answer.status();
     if status == StatusCode::UNAUTHORIZED
         && let Some(Credential::Token(source)) = &target.key.credential
@@ -207,28 +216,32 @@ async fn receive(
     let is_refusal = status.is_client_error() || status.is_server_error();
     if target.carriage == Carriage::AsIs || !is_refusal {
         let format = Format::of(answer.headers(), target.carriage);
+        if is_stream && status.is_success() && format == Format::Document {
+            return Err(GatewayError::InvalidAnswer { provider });
+        }
         return Ok(Answer::Relayed(answer, format));
     }
-    let provider = target.key.provider.slug();
     let (mut head, body) = answer.into_parts();
     let body = collect(body, MAX_ERROR_BYTES, provider, config).await?;
-    let translated = foreign_error::translate(status.as_u16(), &body, record.id());
-    if translated.is_some() {
-        head.headers.insert(CONTENT_TYPE, JSON);
-    }
-    head.headers.remove(CONTENT_LENGTH);
-    let body = translated.unwrap_or(body);
+    let body = match foreign_error::translate(status.as_u16(), &body, record.id()) {
+        Some(translated) => {
+            describe_json(&mut head.headers);
+            translated
+        }
+        None => body,
+    };
     Ok(Answer::Rewritten(Response::from_parts(head, body)))
 }
 
-/// Makes the request that the provider gets, with the one credential on it.
+/// Makes the request that the provider gets, with the one credential on it; and whether a body in
+/// another envelope asks for a stream.
 async fn prepare(
     record: &mut Record,
     parts: Parts,
     inbound: &Inbound,
     target: &Target,
     body: UpstreamBody,
-) -> Result<Request<UpstreamBody>, GatewayError> {
+) -> Result<(Request<UpstreamBody>, bool), GatewayError> {
     let body = complete(record, inbound, target, body).await?;
     let worker = record.worker();
     let model = Model::of(record.model.as_deref(), inbound, target);
@@ -241,13 +254,14 @@ async fn prepare(
             "left betas out that the provider refuses"
         );
     }
+    let is_stream = payload.is_stream;
     let mut request = outbound::build(parts, inbound, target, &model, payload)?;
     if target.key.provider.may_loop() {
         hops::note(request.headers_mut(), worker.app.id_prefix)?;
     }
     let now = SystemTime::now();
     credential::authorize(&mut request, target, &worker.upstreams, now).await?;
-    Ok(request)
+    Ok((request, is_stream))
 }
 
 /// Waits for all of a body that is to be changed or signed. Then a model that it names late is
@@ -307,7 +321,7 @@ fn find_model(
     let limited = record.caller.as_ref().filter(|grant| grant.limits_models());
     match limited {
         None => record.model = named_model(inbound, body),
-        Some(grant) if inbound.operation.has_model() => {
+        Some(grant) if names_model(inbound, parts, body) => {
             let model = match &inbound.path_model {
                 Some(model) => model.clone(),
                 None => body.require_single_model(&parts.headers)?,
@@ -325,6 +339,13 @@ fn find_model(
         Some(_) => {}
     }
     Ok(())
+}
+
+/// Whether the request must name a model. Below `/responses/` some do, and what has no body cannot.
+fn names_model(inbound: &Inbound, parts: &Parts, body: &UpstreamBody) -> bool {
+    let is_stored = inbound.operation == Operation::StoredResponses;
+    inbound.operation.has_model()
+        || (is_stored && parts.method == Method::POST && !http_body::Body::is_end_stream(body))
 }
 
 /// The model that the path names, else the body's.

@@ -237,6 +237,29 @@ pub(crate) fn push_segment(url: &mut String, name: &str) {
     url.extend(utf8_percent_encode(name, SEGMENT));
 }
 
+/// Whether a name can stand in a path without leading elsewhere: in none of its parts between
+/// slashes is there a step, and nothing in it reads otherwise after a further decoding.
+pub(crate) fn is_name(name: &str) -> bool {
+    let is_step = |part: &str| matches!(part, "" | "." | "..");
+    let is_odd = |c: char| c.is_control() || matches!(c, '\\' | '%');
+    !name.contains(is_odd) && !name.split('/').any(is_step)
+}
+
+/// The query without some of its parameters, whose names are given percent-decoded; `None` where
+/// nothing is left.
+pub(crate) fn query_without(
+    query: Option<&str>,
+    is_unwanted: impl Fn(&str) -> bool,
+) -> Option<String> {
+    let kept = query?.split('&').filter(|parameter| {
+        let name = parameter.split('=').next().unwrap_or_default();
+        let name = percent_decode_str(name).decode_utf8_lossy();
+        !parameter.is_empty() && !is_unwanted(&name)
+    });
+    let kept: Vec<_> = kept.collect();
+    (!kept.is_empty()).then(|| kept.join("&"))
+}
+
 /// The name that a segment stands for.
 fn decode(segment: &str) -> Option<String> {
     let name = percent_decode_str(segment).decode_utf8().ok()?;
@@ -262,5 +285,39 @@ mod tests {
         }
         assert_eq!(decode("%ff"), None);
         assert_eq!(decode(""), None);
+    }
+
+    #[test]
+    fn a_name_with_steps_in_it_is_none() {
+        for name in [
+            "", ".", "..", "a/../b", "a//b", "/a", "a/", "a\\b", "a\0", "a%2fb",
+        ] {
+            assert!(!is_name(name), "{name:?}");
+        }
+        for name in [
+            "a..b",
+            "a.b-v1:0",
+            "google/gemini",
+            "c@1",
+            "a b",
+            "arn:aws:x:y/z",
+        ] {
+            assert!(is_name(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_known_whatever_their_escapes() {
+        let left = |query| query_without(Some(query), |name| name == "key");
+        assert_eq!(
+            left("alt=sse&key=1&%6bey=2&k%65y"),
+            Some("alt=sse".to_owned())
+        );
+        assert_eq!(
+            left("a=b%26key&&keys=1"),
+            Some("a=b%26key&keys=1".to_owned())
+        );
+        assert_eq!(left("key=1"), None);
+        assert_eq!(left(""), None);
     }
 }

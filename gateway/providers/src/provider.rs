@@ -8,7 +8,7 @@ use anyray_wire::{
 use http::HeaderName;
 
 use crate::{
-    path::{Operation, Route},
+    path::{self, Operation, Route},
     settings::Settings,
 };
 
@@ -80,6 +80,11 @@ pub trait Provider: Sync + std::fmt::Debug {
     /// Default: nothing.
     fn path_prefix(&self) -> &'static str {
         ""
+    }
+
+    /// With what a base URL must not end, because it is appended. Default: [`Self::path_prefix`].
+    fn appended(&self) -> Vec<&'static str> {
+        vec![self.path_prefix()]
     }
 
     /// The provider's own hosts, to which the token of a caller's seat may go. Default: none.
@@ -162,12 +167,15 @@ pub struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// The provider's name of the model.
+    /// The provider's name of the model, for a path.
     ///
     /// # Errors
-    /// [`PathError::ModelMissing`].
+    /// [`PathError::ModelMissing`], or [`PathError::ModelUnfit`] where it could lead elsewhere.
     pub fn provider_model(&self) -> Result<&'a str, PathError> {
-        self.mapped.or(self.model).ok_or(PathError::ModelMissing)
+        let name = self.mapped.or(self.model).ok_or(PathError::ModelMissing)?;
+        path::is_name(name)
+            .then_some(name)
+            .ok_or(PathError::ModelUnfit)
     }
 
     /// Path and query as received.

@@ -9,7 +9,7 @@ use anyray_wire::gateway_config::{
     endpoint::{self, CheckedEndpoint},
 };
 
-use crate::provider::Provider;
+use crate::{path, provider::Provider};
 
 /// Most bytes of a name in `models`, on either side.
 const MAX_MODEL_BYTES: usize = 2048;
@@ -91,7 +91,19 @@ pub fn check_endpoint(
     let url = endpoint.url.clone();
     let url = url.or_else(|| provider.public_url(endpoint));
     let url = url.ok_or_else(|| missing(provider, "url"))?;
-    endpoint::check(&url, endpoint, egress)
+    let checked = endpoint::check(&url, endpoint, egress)?;
+    check_end(provider, &checked.path)?;
+    Ok(checked)
+}
+
+fn check_end(provider: &dyn Provider, path: &str) -> Result<(), FieldError> {
+    let appended = provider.appended();
+    let end = appended
+        .iter()
+        .find(|end| !end.is_empty() && path.ends_with(**end));
+    let Some(end) = end else { return Ok(()) };
+    let message = format!("must not end with {end}, which is appended");
+    Err(FieldError::new("url", message))
 }
 
 fn check_setting(
@@ -132,13 +144,15 @@ fn check_models(provider: &dyn Provider, endpoint: &Endpoint) -> Result<(), Fiel
         if public.is_empty() || public.len() > MAX_MODEL_BYTES {
             return fault("the name must have 1 to 2048 bytes");
         }
-        // A name of dots alone would be a step in a path.
-        let is_name = !own.is_empty()
-            && own.len() <= MAX_MODEL_BYTES
-            && own.bytes().all(|byte| byte.is_ascii_graphic())
-            && own.bytes().any(|byte| byte != b'.');
-        if !is_name {
+        if public.contains('*') {
+            return fault("the name must be a whole one: '*' stands for itself here");
+        }
+        let is_plain = own.bytes().all(|byte| byte.is_ascii_graphic());
+        if own.is_empty() || own.len() > MAX_MODEL_BYTES || !is_plain {
             return fault("must be 1 to 2048 printable ASCII characters without spaces");
+        }
+        if !path::is_name(own) {
+            return fault("must have no '%', '\\', '.', '..' or empty part between slashes");
         }
         if let Err(message) = provider.check_model(own) {
             return fault(message);
@@ -173,9 +187,12 @@ pub fn check_credential(provider: &dyn Provider, kind: CredentialKind) -> Result
     if provider.credentials().contains(&kind) {
         return Ok(());
     }
+    let kinds = provider.credentials().iter();
+    let kinds: Vec<_> = kinds.map(|kind| kind.name()).collect();
     let message = format!(
-        "is not one that the provider {} takes; see its page in the documentation",
-        provider.slug()
+        "is not taken by the provider {}, which takes {}",
+        provider.slug(),
+        kinds.join(" or ")
     );
     Err(FieldError::new("type", message))
 }
@@ -270,11 +287,39 @@ mod tests {
     }
 
     #[test]
+    fn a_base_url_ends_where_the_gateway_goes_on() {
+        for (slug, url, end) in [
+            ("openai", "https://h/v1", None),
+            ("anthropic", "https://h/v1/", Some("/v1")),
+            ("anthropic", "https://h/proxy", None),
+            ("azure-openai", "https://h/openai", Some("/openai")),
+            ("azure-openai", "https://h/openai/v1", Some("/openai/v1")),
+            ("vertex-ai", "https://h/v1", Some("/v1")),
+            ("vertex-ai", "https://h/v1beta1", Some("/v1beta1")),
+            ("anyray-upstream", "https://h/v1", Some("/v1")),
+        ] {
+            let endpoint = Endpoint {
+                url: Some(url.to_owned()),
+                ..if slug == "vertex-ai" {
+                    vertex()
+                } else {
+                    Endpoint::default()
+                }
+            };
+            let expected =
+                end.map(|end| format!("url: must not end with {end}, which is appended"));
+            assert_eq!(check(slug, &endpoint).err(), expected, "{slug} {url}");
+        }
+    }
+
+    #[test]
     fn a_map_of_models_holds_names() {
         for (slug, own, is_fit) in [
             ("openai", "acme/tuned-v1", true),
             ("openai", "", false),
             ("openai", "..", false),
+            ("openai", "a/../b", false),
+            ("openai", "a%2e", false),
             ("openai", "a b", false),
             ("azure-openai", "prod.1", true),
             ("azure-openai", "acme/tuned", false),

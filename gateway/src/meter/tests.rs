@@ -86,6 +86,8 @@ fn a_finish_reason_ends_a_chat_only_where_no_choice_goes_on() {
     check(chat, &format!("{open}{done}"), None, true);
     check(chat, &format!("{done}{open}"), None, false);
     check(chat, &chunk("\"\""), None, false);
+    check(chat, &format!("{done}data: {{\"choi"), None, false);
+    check(chat, &format!("{done}data: [DONE]"), None, true);
     assert!(!follow(chat(), &done, 9).is_ended());
     assert!(follow(chat(), &format!("{done}data: [DONE]\n\n"), 9).is_ended());
 }

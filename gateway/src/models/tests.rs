@@ -153,6 +153,21 @@ fn one_model_is_answered_alone_where_its_name_is_ours() {
 }
 
 #[test]
+fn a_model_of_a_provider_that_lists_none_is_told_by_the_rule_for_it() {
+    let config = config(KEYS, RULES);
+    let single = |uri| {
+        let anthropic = Ask {
+            is_anthropic: true,
+            ..Ask::new(uri)
+        };
+        let alone = anthropic.view(&config, |view| view.answer_alone(false));
+        alone.expect("allowed").is_some()
+    };
+    assert!(single("/v1/models/claude-haiku"));
+    assert!(!single("/v1/models/other"));
+}
+
+#[test]
 fn without_names_of_our_own_nothing_is_said_in_a_providers_place() {
     let config = config(KEYS, "[]");
     let openai = Ask::new("/v1/models");

@@ -109,11 +109,15 @@ impl Provider for AzureOpenAi {
         url.push_str(call.path);
         url.push_str("?api-version=");
         url.push_str(version);
-        if let Some(query) = call.query {
+        if let Some(query) = path::query_without(call.query, |name| name == "api-version") {
             url.push('&');
-            url.push_str(query);
+            url.push_str(&query);
         }
         Ok(())
+    }
+
+    fn appended(&self) -> Vec<&'static str> {
+        vec!["/openai", V1]
     }
 }
 
@@ -230,7 +234,7 @@ mod tests {
         assert_eq!(write(&chat), Ok("/openai/v1/chat/completions".to_owned()));
         let older = endpoint(Some("2024-10-21"));
         let chat = Call {
-            query: Some("x=1"),
+            query: Some("api-version=1999-01-01&x=1"),
             mapped: Some("prod"),
             ..plain(Operation::ChatCompletions, "/chat/completions", &older)
         };

@@ -213,6 +213,14 @@ mod tests {
         };
         let written = Bedrock.write_path(&nameless, &mut String::new());
         assert_eq!(written, Err(PathError::ModelMissing));
+        for model in ["..", "", "a/../../b", "a\\..\\b", "a%2e%2e", "a\0b"] {
+            let elsewhere = Call {
+                model: Some(model),
+                ..plain
+            };
+            let written = Bedrock.write_path(&elsewhere, &mut String::new());
+            assert_eq!(written, Err(PathError::ModelUnfit), "{model:?}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use anyray_wire::{
 
 use super::{AuthScheme, Call, Carriage, PathError, Provider};
 use crate::{
-    path::{Operation, Route, push_segment},
+    path::{self, Operation, Route, push_segment},
     settings::{Need, Settings},
 };
 
@@ -111,11 +111,27 @@ impl Provider for GoogleVertexAi {
             Some(native) => push_native(call, &native, url),
             None => push_plain(call, url)?,
         }
-        if call.is_native {
-            call.push_query(url);
+        let query = call.query.filter(|_| call.is_native);
+        if let Some(query) = path::query_without(query, is_credential) {
+            url.push('?');
+            url.push_str(&query);
         }
         Ok(())
     }
+
+    fn appended(&self) -> Vec<&'static str> {
+        vec!["/v1", "/v1beta1"]
+    }
+}
+
+/// Whether a parameter of a query is a credential, or names who pays.
+///
+/// Source: <https://cloud.google.com/apis/docs/system-parameters>.
+fn is_credential(parameter: &str) -> bool {
+    matches!(
+        parameter.trim_start_matches('$'),
+        "access_token" | "key" | "oauth_token" | "quotaUser" | "userProject"
+    )
 }
 
 /// One of Google's paths, without project and location.
@@ -173,11 +189,13 @@ fn push_plain(call: &Call<'_>, url: &mut String) -> Result<(), PathError> {
     } else {
         push_segment(url, call.provider_model()?);
     }
-    url.push_str(if call.is_stream {
-        ":streamRawPredict"
-    } else {
-        ":rawPredict"
-    });
+    url.push_str(
+        if call.is_stream && call.operation != Operation::CountTokens {
+            ":streamRawPredict"
+        } else {
+            ":rawPredict"
+        },
+    );
     Ok(())
 }
 
@@ -294,6 +312,19 @@ mod tests {
             )
         };
         assert!(write(&count).ends_with("/models/count-tokens:rawPredict"));
+    }
+
+    #[test]
+    fn neither_credentials_nor_payers_pass_in_a_query() {
+        let endpoint = endpoint();
+        let express = Call {
+            query: Some("key=AIza&alt=sse&$userProject=other&access_token=x&%71uotaUser=v"),
+            ..native(
+                "/v1beta1/publishers/google/models/g:streamGenerateContent",
+                &endpoint,
+            )
+        };
+        assert!(write(&express).ends_with("/g:streamGenerateContent?alt=sse"));
     }
 
     #[test]

@@ -177,7 +177,7 @@ fn provider_keys_are_checked_one_by_one() {
         ),
         (
             with_key(&key.replace(r#""keys/a""#, r#""keys/a","type":"awsKeys""#)),
-            "providerKeys[0].credential.type: is not one that the provider openai takes",
+            "providerKeys[0].credential.type: is not taken by the provider openai, which takes apiKey",
         ),
         (
             with_key(&key.replace("openai", "bedrock")),
