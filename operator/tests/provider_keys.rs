@@ -327,7 +327,7 @@ fn a_wrong_setting_of_the_endpoint_is_told_with_its_field() {
 fn a_credential_that_the_provider_does_not_take_is_no_valid_spec() {
     let mut key = bedrock();
     key.spec.auth = azure().spec.auth;
-    let begin = "spec.auth.entraSecretRef is not one that the provider bedrock takes";
+    let begin = "spec.auth.entraSecretRef is not taken by the provider bedrock";
     check_refusal(&key, &material(&key), Reason::Invalid, begin);
     key.spec.auth = ProviderAuth::default();
     let begin = "spec.auth: exactly one of";
