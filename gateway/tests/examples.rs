@@ -8,15 +8,51 @@ use std::{
 };
 
 use anyray_gateway::config;
-use anyray_wire::gateway_config::{CONFIG_FILE, GatewayConfig};
+use anyray_wire::gateway_config::{CONFIG_FILE, CredentialKind, GatewayConfig};
+use serde_json::json;
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
 
+/// A key that is used for nothing but tests.
+const RSA_KEY: &str = include_str!("../wire/src/gateway_config/credential/test-key.pem");
+
 /// The configurations among the examples.
 fn configs() -> Vec<PathBuf> {
-    let folders = fs::read_dir(EXAMPLES).expect("the examples");
-    let files = folders.map(|folder| folder.expect("a folder").path().join(CONFIG_FILE));
-    files.filter(|file| file.is_file()).collect()
+    let files = fs::read_dir(Path::new(EXAMPLES).join("files")).expect("the examples");
+    let files = files.map(|file| file.expect("a file").path());
+    let is_json = |file: &PathBuf| file.extension().is_some_and(|end| end == "json");
+    files.filter(is_json).collect()
+}
+
+/// A credential of this kind, such as a provider hands out.
+fn credential(kind: CredentialKind) -> String {
+    match kind {
+        CredentialKind::ApiKey => "any-key\n".to_owned(),
+        CredentialKind::AwsKeys => json!({
+            "accessKeyId": "AKIAEXAMPLEEXAMPLE00",
+            "secretAccessKey": "a-secret-of-forty-characters-as-it-goes-",
+        })
+        .to_string(),
+        CredentialKind::GoogleServiceAccount => json!({
+            "type": "service_account",
+            "client_email": "gateway@acme-llm.iam.gserviceaccount.com",
+            "private_key_id": "1",
+            "private_key": RSA_KEY,
+        })
+        .to_string(),
+        CredentialKind::EntraClient => json!({
+            "tenantId": "acme.example",
+            "clientId": "gateway",
+            "clientSecret": "secret",
+        })
+        .to_string(),
+    }
+}
+
+fn write(directory: &Path, file: &str, content: &str) {
+    let path = directory.join(file);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("create the folder of keys");
+    fs::write(path, content).expect("write a key");
 }
 
 /// Lays a configuration and its keys out as a mounted directory would be.
@@ -25,17 +61,22 @@ fn lay_out(file: &Path, directory: &Path) {
     fs::write(directory.join(CONFIG_FILE), &text).expect("copy the configuration");
     let config: GatewayConfig = serde_json::from_slice(&text).expect("fits the schema");
     for key in &config.provider_keys {
-        let credential = key.credential.as_ref().expect("a credential");
-        let path = directory.join(&credential.file);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("create the folder of keys");
-        fs::write(path, "any-key\n").expect("write a key");
+        let held = key.credential.as_ref().expect("a credential");
+        write(directory, &held.file, &credential(held.kind));
+    }
+    if let Some(admin) = &config.admin {
+        write(
+            directory,
+            &admin.credential.file,
+            "a-token-of-an-administrator",
+        );
     }
 }
 
 #[test]
 fn every_example_configuration_loads() {
     let configs = configs();
-    assert!(!configs.is_empty(), "there is no example");
+    assert!(configs.len() > 1, "an example is missing: {configs:?}");
     for file in configs {
         let directory = tempfile::tempdir().expect("a directory");
         lay_out(&file, directory.path());
