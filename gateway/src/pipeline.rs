@@ -144,7 +144,9 @@ async fn exchange(
     }
     let target = planned?;
     record.key = Some(Arc::clone(&target.key));
-    let (request, is_stream) = prepare(record, parts, &inbound, &target, body).await?;
+    let body = complete(record, &inbound, &target, body).await?;
+    let (mut request, is_stream) = prepare(record, parts, &inbound, &target, body)?;
+    credential::authorize(&mut request, &target, SystemTime::now()).await?;
     let answer = send(record, config, &target.key, request, fault).await?;
     match view.filter(|view| answer.status().is_success() && view.rewrites(&target)) {
         Some(view) => rewrite_list(&view, config, &target, answer).await,
@@ -233,16 +235,15 @@ async fn receive(
     Ok(Answer::Rewritten(Response::from_parts(head, body)))
 }
 
-/// Makes the request that the provider gets, with the one credential on it; and whether a body in
-/// another envelope asks for a stream.
-async fn prepare(
-    record: &mut Record,
+/// Makes the request that the provider gets, without a credential; and whether a body in another
+/// envelope asks for a stream.
+fn prepare(
+    record: &Record,
     parts: Parts,
     inbound: &Inbound,
     target: &Target,
     body: UpstreamBody,
 ) -> Result<(Request<UpstreamBody>, bool), GatewayError> {
-    let body = complete(record, inbound, target, body).await?;
     let worker = record.worker();
     let model = Model::of(record.model.as_deref(), inbound, target);
     let budget = worker.app.body_budget();
@@ -259,8 +260,6 @@ async fn prepare(
     if target.key.provider.may_loop() {
         hops::note(request.headers_mut(), worker.app.id_prefix)?;
     }
-    let now = SystemTime::now();
-    credential::authorize(&mut request, target, &worker.upstreams, now).await?;
     Ok((request, is_stream))
 }
 
