@@ -33,9 +33,9 @@ pub struct Line<'a> {
     /// Model that was asked for, if it looks like a model's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<&'a str>,
-    /// HTTP status of the answer; 0 where the caller left before it.
+    /// HTTP status of the answer; 0 where the caller left before it, or the gateway panicked.
     pub status: u16,
-    /// `ok`, `client_gone` or the error's code.
+    /// `ok`, `client_gone`, the error's code, or `internal_error` for a panic.
     pub outcome: &'static str,
     /// From the head of the request to the end of the answer.
     pub duration_ms: f64,

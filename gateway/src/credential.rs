@@ -18,13 +18,12 @@ use crate::{
     config::snapshot::{ProviderKey, Transport},
     error::GatewayError,
     routing::Target,
-    upstream::Upstreams,
 };
 
 mod sigv4;
 pub mod token;
 
-use token::{Grant, TokenSource};
+use token::{TokenSource, exchange::Grant};
 
 /// One credential, ready for use.
 #[derive(Debug)]
@@ -56,9 +55,8 @@ impl Credential {
             Content::EntraClient(client) => Grant::Entra(client),
         };
         let url = url.ok_or("is missing")?;
-        Ok(Self::Token(Arc::new(TokenSource::new(
-            grant, file, &url, transport,
-        ))))
+        let source = TokenSource::new(grant, file, &url, transport)?;
+        Ok(Self::Token(Arc::new(source)))
     }
 
     fn kind(&self) -> CredentialKind {
@@ -82,14 +80,13 @@ impl Credential {
 pub async fn authorize(
     request: &mut Request<UpstreamBody>,
     target: &Target,
-    upstreams: &Upstreams,
     now: SystemTime,
 ) -> Result<(), GatewayError> {
     let key = &target.key;
     let header = match (&key.credential, &target.caller_credential) {
         (Some(Credential::ApiKey(secret)), _) => Some(api_key(key, secret)),
         (Some(Credential::Token(source)), _) => {
-            let token = source.get(key, upstreams, now).await?;
+            let token = source.get(key, now).await?;
             Some((AUTHORIZATION, token))
         }
         (Some(credential @ Credential::AwsKeys(keys)), _) => {

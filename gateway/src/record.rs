@@ -1,6 +1,6 @@
 //! What is known of one request; told to metrics and the access log exactly once, when it ends.
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, thread, time::Duration};
 
 use anyray_providers::Operation;
 use anyray_wire::{Dialect, usage::TokenUsage};
@@ -30,11 +30,16 @@ pub enum Outcome {
     Failed(GatewayError),
     /// The caller left first.
     ClientGone,
+    /// The gateway's code gave up, which is a fault of it; the caller's connection closed.
+    Panicked,
 }
+
+/// What logs and metrics call [`Outcome::Panicked`]; no caller is told, so it is no code of an error.
+const PANICKED: &str = "internal_error";
 
 /// One request from its head to the end of its answer.
 ///
-/// Dropping it ends the request: without another word the caller has left.
+/// Dropping it ends the request: without another word the caller has left, or the code panicked.
 #[derive(Debug)]
 pub struct Record {
     worker: Arc<Worker>,
@@ -134,8 +139,10 @@ impl Record {
         };
         let first_byte = self.first_byte.map(|first_byte| first_byte.as_secs_f64());
         metrics.request(labels, duration.as_secs_f64(), first_byte);
-        if let Outcome::Failed(error) = &self.outcome {
-            metrics.failure(error.code());
+        match &self.outcome {
+            Outcome::Failed(error) => metrics.failure(error.code()),
+            Outcome::Panicked => metrics.failure(PANICKED),
+            Outcome::Answered | Outcome::ClientGone => {}
         }
         match self.usage {
             Some(usage) => metrics.tokens(labels.provider, usage),
@@ -169,6 +176,7 @@ impl Record {
                 Outcome::Answered => "ok",
                 Outcome::Failed(error) => error.code(),
                 Outcome::ClientGone => "client_gone",
+                Outcome::Panicked => PANICKED,
             },
             duration_ms: milliseconds(duration),
             first_byte_ms: self.first_byte.map(milliseconds),
@@ -185,6 +193,9 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        if thread::panicking() && self.outcome == Outcome::ClientGone {
+            self.outcome = Outcome::Panicked;
+        }
         let duration = self.started.elapsed();
         self.count(duration);
         if self.worker.app.config.load().access_log {
@@ -217,4 +228,59 @@ fn is_plain(text: &str) -> bool {
 fn is_model_name(text: &str) -> bool {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-._:/@[]".contains(c);
     text.len() <= MAX_MODEL_BYTES && text.chars().all(is_allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{self, AssertUnwindSafe};
+
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::{config, log_buffer::LogBuffer, metrics::Metrics, state::App, upstream::Upstreams};
+
+    fn worker() -> Arc<Worker> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = r#"{"schemaVersion":1,"auth":{"clientKeys":"Optional"}}"#;
+        std::fs::write(folder.path().join("gateway.json"), text).expect("written");
+        let (snapshot, ..) = config::load(folder.path()).expect("a configuration");
+        let metrics = Metrics::new(Default::default());
+        Arc::new(Worker {
+            app: App::new(snapshot, None, metrics, 0, Timestamp::UNIX_EPOCH),
+            upstreams: Upstreams::default(),
+            log: LogBuffer::new(Default::default()),
+            count: 1,
+            connection_closed: Notify::new(),
+        })
+    }
+
+    /// The failures that were counted when a request ended in this way.
+    fn failures(end: impl FnOnce(Record)) -> String {
+        let worker = worker();
+        let record = Record::open(&worker);
+        let ended = panic::catch_unwind(AssertUnwindSafe(|| end(record)));
+        drop(ended);
+        let text = worker.app.metrics.exposition().expect("metrics");
+        let failures = text.lines().filter(|line| line.contains("failures_total{"));
+        failures.collect()
+    }
+
+    #[test]
+    fn a_panic_is_a_failure_of_the_gateway_and_no_leaving_of_the_caller() {
+        let counted = failures(|_record| panic!("as the test wants"));
+        assert!(
+            counted.contains(r#"reason="internal_error"} 1"#),
+            "{counted}"
+        );
+        assert_eq!(failures(drop), "");
+    }
+
+    #[test]
+    fn an_answer_that_ended_before_a_panic_stays_one() {
+        let counted = failures(|mut record| {
+            record.set_outcome(Outcome::Answered);
+            panic!("as the test wants");
+        });
+        assert_eq!(counted, "");
+    }
 }

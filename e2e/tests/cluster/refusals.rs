@@ -196,6 +196,7 @@ async fn accepts_examples(context: Context) -> Result<()> {
     context.operator().await?;
     let mut manifests = Vec::new();
     for folder in [
+        "examples",
         "examples/quickstart",
         "examples/onboarding",
         "examples/providers",

@@ -10,7 +10,7 @@ use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SigningSettings, sign as sign_request},
     sign::v4::SigningParams,
 };
-use http::{HeaderName, HeaderValue, Request, header::CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Request, Uri, header::CONTENT_TYPE};
 
 use crate::body::UpstreamBody;
 
@@ -51,6 +51,7 @@ pub(super) fn sign(
         .build()
         .ok()?
         .into();
+    *request.uri_mut() = spell_out_spaces(request.uri())?;
     let headers = signed_headers(request)?;
     let body = request.body().whole()?;
     let uri = request.uri().to_string();
@@ -71,6 +72,22 @@ pub(super) fn sign(
     Some(())
 }
 
+/// The same URL without a `+` in its query.
+///
+/// Forms write a space so, and the signer reads one; AWS may read a plus. `%20` is a space to both,
+/// and what AWS's own signer for Go sends.
+/// Source: `buildCanonicalString` in `aws-sdk-go/aws/signer/v4/v4.go`.
+fn spell_out_spaces(uri: &Uri) -> Option<Uri> {
+    let query = uri.query().filter(|query| query.contains('+'));
+    let Some(query) = query else {
+        return Some(uri.clone());
+    };
+    let text = format!("{}?{}", uri.path(), query.replace('+', "%20"));
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(text.parse().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
 /// The headers that a signature covers besides the host, which its maker adds.
 fn signed_headers(request: &Request<UpstreamBody>) -> Option<Vec<(&str, &str)>> {
     let headers = request.headers().iter();
@@ -85,6 +102,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use anyray_wire::anyray::secret::Secret;
+    use ring::{digest, hmac};
 
     use super::*;
 
@@ -98,9 +116,13 @@ mod tests {
     }
 
     fn signed(session_token: Option<&str>) -> Request<UpstreamBody> {
-        let mut request = Request::post(
-            "https://bedrock-runtime.us-east-1.amazonaws.com/model/a.b-v1%3A0/invoke",
-        )
+        signed_at("/model/a.b-v1%3A0/invoke", session_token)
+    }
+
+    fn signed_at(path: &str, session_token: Option<&str>) -> Request<UpstreamBody> {
+        let mut request = Request::post(format!(
+            "https://bedrock-runtime.us-east-1.amazonaws.com{path}"
+        ))
         .header("content-type", "application/json")
         .header("x-amzn-bedrock-trace", "ENABLED")
         .header("user-agent", "x")
@@ -142,5 +164,48 @@ mod tests {
         let request = signed(Some("session"));
         assert_eq!(header(&request, "x-amz-security-token"), "session");
         assert!(header(&request, "authorization").contains(";x-amz-security-token;"));
+    }
+
+    /// Adversarial test, finding 15: who takes a plus in a query for one, as AWS does, found
+    /// another signature than the signer, which takes it for a space.
+    #[test]
+    fn a_plus_in_a_query_goes_out_as_the_space_that_it_is_signed_as() {
+        for (sent, expected, canonical) in [
+            ("a=b+c&d", "a=b%20c&d", "a=b%20c&d="),
+            ("b+c=1&a=%2B", "b%20c=1&a=%2B", "a=%2B&b%20c=1"),
+            ("a=%20%2f", "a=%20%2f", "a=%20%2F"),
+        ] {
+            let request = signed_at(&format!("/guardrails?{sent}"), None);
+            assert_eq!(request.uri().query(), Some(expected));
+            assert_eq!(request.uri().path(), "/guardrails");
+            let authorization = header(&request, "authorization");
+            let (_, signature) = authorization.split_once("Signature=").expect("a signature");
+            assert_eq!(signature, signature_of(canonical), "{sent}");
+        }
+    }
+
+    /// The signature of [`signed_at`]'s request, computed from AWS's description alone.
+    fn signature_of(canonical_query: &str) -> String {
+        let hmac = |key: &[u8], text: &str| {
+            let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+            hmac::sign(&key, text.as_bytes()).as_ref().to_vec()
+        };
+        let body_hash = hex(digest::digest(&digest::SHA256, b"{}").as_ref());
+        let canonical = format!(
+            "POST\n/guardrails\n{canonical_query}\ncontent-type:application/json\n\
+             host:bedrock-runtime.us-east-1.amazonaws.com\nx-amz-date:20150830T123600Z\n\
+             x-amzn-bedrock-trace:ENABLED\n\n\
+             content-type;host;x-amz-date;x-amzn-bedrock-trace\n{body_hash}"
+        );
+        let hash = hex(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref());
+        let scope = "20150830/us-east-1/bedrock/aws4_request";
+        let first = format!("AWS4{}", keys(None).secret_access_key.0).into_bytes();
+        let key = scope.split('/').fold(first, |key, part| hmac(&key, part));
+        let text = format!("AWS4-HMAC-SHA256\n20150830T123600Z\n{scope}\n{hash}");
+        hex(&hmac(&key, &text))
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -1,47 +1,33 @@
 //! Credentials that are exchanged for a token: a service account of Google, a client of Microsoft
 //! Entra.
 //!
-//! A token is kept until shortly before its end; one request at a time asks for the next one, while
-//! the others go on with the old.
+//! A token is kept until shortly before its end. The next one is asked for by a task of its own, one
+//! at a time, while requests go on with the old; where there is none, all wait for that task. What
+//! it says to the token service is in `exchange`.
 
 use std::{
     fmt,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
 };
 
-use anyray_wire::{
-    anyray::secret::Secret,
-    gateway_config::{
-        CredentialKind,
-        credential::{EntraClient, GoogleServiceAccount},
-        endpoint::CheckedEndpoint,
-    },
-};
+use anyray_wire::gateway_config::{CredentialKind, endpoint::CheckedEndpoint};
 use arc_swap::ArcSwapOption;
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use bytes::Bytes;
-use http::{
-    HeaderValue, Method, Request, Uri,
-    header::{ACCEPT, CONTENT_TYPE},
-    uri::{self, PathAndQuery},
-};
-use http_body_util::{BodyExt as _, Limited};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use ring::{rand::SystemRandom, signature::RSA_PKCS1_SHA256};
-use serde::{Deserialize, Serialize};
+use http::{HeaderValue, Uri};
 use sha2::{Digest as _, Sha256};
 use tokio::{
-    sync::Mutex,
+    sync::watch,
     time::{Instant, timeout},
 };
 
 use crate::{
-    body::UpstreamBody,
     config::snapshot::{ProviderKey, Transport},
     error::GatewayError,
-    upstream::Upstreams,
 };
+
+pub mod exchange;
+
+use exchange::{EXCHANGE_TIME, Fault, Grant, exchange};
 
 /// How long before its end a token is replaced.
 const REFRESH_BEFORE: Duration = Duration::from_secs(300);
@@ -49,31 +35,13 @@ const REFRESH_BEFORE: Duration = Duration::from_secs(300);
 /// How long before its end a token is not used any more: it must outlive its way.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(10);
 
-/// How long the failure of an exchange stands for the next ones: who waited for it need not ask
-/// again, nor does each request ask a service that is down.
+/// How long the failure of an exchange stands for the next ones, so that not each request asks a
+/// service that is down.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
-
-/// How long one exchange may take.
-const EXCHANGE_TIME: Duration = Duration::from_secs(10);
-
-/// Largest answer of a token service that is read.
-const MAX_ANSWER_BYTES: usize = 64 << 10;
-
-/// How long a token is taken to live where its service does not say.
-const DEFAULT_LIFE: u64 = 300;
-
-/// How long an assertion of a service account is good, the most that Google takes.
-const ASSERTION_LIFE: u64 = 3600;
 
 /// How long after an exchange a provider's refusal does not lead to the next one: a new token would
 /// be refused, too.
 const MIN_REFRESH_PAUSE: Duration = Duration::from_secs(30);
-
-const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-const GOOGLE_SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
-const AZURE_SCOPE: &str = "https://cognitiveservices.azure.com/.default";
 
 /// A credential with the token that it was exchanged for last.
 pub struct TokenSource {
@@ -83,17 +51,8 @@ pub struct TokenSource {
     /// SHA-256 over the credential's file.
     digest: [u8; 32],
     current: ArcSwapOption<Token>,
-    /// Held by whoever asks for the next token; what became of the last try, if it failed.
-    exchange: Mutex<Option<Failure>>,
-}
-
-/// What is exchanged.
-#[derive(Debug)]
-pub enum Grant {
-    /// A signature of a service account of Google.
-    Google(Box<GoogleServiceAccount>),
-    /// The secret of a client of Microsoft Entra.
-    Entra(EntraClient),
+    /// The exchange that runs, or the last one.
+    renewal: Mutex<Renewal>,
 }
 
 /// One token.
@@ -101,6 +60,17 @@ struct Token {
     header: HeaderValue,
     from: SystemTime,
     until: SystemTime,
+}
+
+/// An exchange, for as long as its task holds the other end, and then what became of it; nothing if
+/// the task broke off.
+type Renewal = watch::Receiver<Option<Result<HeaderValue, Failure>>>;
+
+/// An exchange that failed, and when.
+#[derive(Clone, Copy, Debug)]
+struct Failure {
+    at: Instant,
+    fault: Fault,
 }
 
 impl fmt::Debug for TokenSource {
@@ -112,56 +82,35 @@ impl fmt::Debug for TokenSource {
     }
 }
 
-/// An exchange that failed, and when.
-#[derive(Clone, Copy, Debug)]
-struct Failure {
-    at: Instant,
-    fault: Fault,
-}
-
-/// Why there is no token.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-enum Fault {
-    #[error("the service refuses the credential")]
-    Refused,
-    #[error("the service gave no sensible answer")]
-    Unavailable,
-}
-
-impl Fault {
-    fn describe(self, key: &ProviderKey) -> GatewayError {
-        let provider = key.provider.slug();
-        match self {
-            Self::Refused => GatewayError::CredentialRefused {
-                provider,
-                name: key.name.as_str().into(),
-            },
-            Self::Unavailable => GatewayError::TokenUnavailable { provider },
-        }
-    }
-}
-
 impl TokenSource {
-    /// A source without a token yet: `grant`, which was read from `file`, is exchanged at `url`.
-    pub fn new(grant: Grant, file: &[u8], url: &CheckedEndpoint, transport: &Transport) -> Self {
-        let path = match &grant {
-            Grant::Google(_) => url.path.clone(),
-            Grant::Entra(client) => {
-                format!("{}/{}/oauth2/v2.0/token", url.path, client.tenant_id)
-            }
+    /// A source without a token yet: `grant`, which was read from `file`, is exchanged at the token
+    /// service that it names; `checked` is what of its URL was checked.
+    ///
+    /// # Errors
+    /// What is wrong with the URL, without a word of it.
+    pub fn new(
+        grant: Grant,
+        file: &[u8],
+        checked: &CheckedEndpoint,
+        transport: &Transport,
+    ) -> Result<Self, &'static str> {
+        let url = match &grant {
+            // As it stands there, slash at the end included: it is the assertion's audience, too.
+            Grant::Google(account) => account.token_uri.parse(),
+            Grant::Entra(client) => format!(
+                "{}://{}{}/{}/oauth2/v2.0/token",
+                checked.scheme, checked.authority, checked.path, client.tenant_id
+            )
+            .parse(),
         };
-        let mut parts = uri::Parts::default();
-        parts.scheme = Some(url.scheme.clone());
-        parts.authority = Some(url.authority.clone());
-        parts.path_and_query = PathAndQuery::from_maybe_shared(Bytes::from(path)).ok();
-        Self {
+        Ok(Self {
             grant,
-            url: Uri::from_parts(parts).unwrap_or_default(),
+            url: url.map_err(|_| "is too long")?,
             transport: Arc::new(transport.clone()),
             digest: Sha256::digest(file).into(),
             current: ArcSwapOption::empty(),
-            exchange: Mutex::new(None),
-        }
+            renewal: Mutex::new(watch::channel(None).1),
+        })
     }
 
     /// Which kind of credential is exchanged.
@@ -172,10 +121,18 @@ impl TokenSource {
         }
     }
 
-    /// Takes over the token of a source before a reload, if it is of the same credential.
+    /// Takes over the token of a source before a reload, if it is of the same credential and younger
+    /// than the one that is kept.
     pub fn adopt(&self, before: &Self) {
-        if self.digest == before.digest && self.url == before.url {
-            self.current.store(before.current.load_full());
+        if self.digest != before.digest || self.url != before.url {
+            return;
+        }
+        let Some(theirs) = before.current.load_full() else {
+            return;
+        };
+        let ours = self.current.load();
+        if ours.as_ref().is_none_or(|ours| ours.from < theirs.from) {
+            self.current.store(Some(theirs));
         }
     }
 
@@ -191,41 +148,36 @@ impl TokenSource {
         }
     }
 
-    /// Value of the header `authorization`: the token that is kept, or a new one.
+    /// Value of the header `authorization`: the token that is kept, or else a new one, for which
+    /// nobody waits longer than [`EXCHANGE_TIME`].
     ///
     /// # Errors
-    /// [`GatewayError::CredentialRefused`] or [`GatewayError::TokenUnavailable`].
+    /// [`GatewayError::CredentialRefused`], [`GatewayError::EgressRefused`] or
+    /// [`GatewayError::TokenUnavailable`].
     ///
     /// # Cancel safety
-    /// Dropping the future lets the next request ask.
+    /// Dropping the future changes nothing for others: an exchange that it began goes on.
     pub async fn get(
-        &self,
+        self: &Arc<Self>,
         key: &ProviderKey,
-        upstreams: &Upstreams,
         now: SystemTime,
     ) -> Result<HeaderValue, GatewayError> {
         if let Some(header) = self.usable(now, REFRESH_BEFORE) {
             return Ok(header);
         }
-        let old = self.usable(now, EXPIRY_MARGIN);
-        let mut last_failure = match (self.exchange.try_lock(), &old) {
-            (Ok(turn), _) => turn,
-            (Err(_), Some(old)) => return Ok(old.clone()),
-            (Err(_), None) => self.exchange.lock().await,
-        };
-        if let Some(header) = self.usable(now, REFRESH_BEFORE) {
-            return Ok(header);
+        let mut renewal = self.renewal(key, now);
+        if let Some(old) = self.usable(now, EXPIRY_MARGIN) {
+            return Ok(old);
         }
-        let recent = last_failure.filter(|failure| failure.at.elapsed() < FAILURE_PAUSE);
-        let renewed = match recent {
-            Some(failure) => Err(failure.fault),
-            None => self.renew(upstreams, now).await.inspect_err(|fault| {
-                tracing::warn!(provider.key = key.name, "could not get a token: {fault}");
-                let at = Instant::now();
-                *last_failure = Some(Failure { at, fault: *fault });
-            }),
+        let outcome = match renewal.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone(),
+            Err(_) => None,
         };
-        renewed.or_else(|fault| old.ok_or_else(|| fault.describe(key)))
+        match outcome {
+            Some(Ok(header)) => Ok(header),
+            Some(Err(failure)) => Err(failure.fault.describe(key)),
+            None => Err(Fault::BrokenOff.describe(key)),
+        }
     }
 
     /// The token that is kept, if it is good for so long.
@@ -234,137 +186,70 @@ impl TokenSource {
         let token = current.as_ref()?;
         // A token that lives for less than that is renewed in the second half of its life.
         let life = token.until.duration_since(token.from).unwrap_or_default();
-        (now + for_long.min(life / 2) < token.until).then(|| token.header.clone())
+        let then = now.checked_add(for_long.min(life / 2))?;
+        (then < token.until).then(|| token.header.clone())
     }
 
-    async fn renew(&self, upstreams: &Upstreams, now: SystemTime) -> Result<HeaderValue, Fault> {
-        let exchange = timeout(EXCHANGE_TIME, self.exchange(upstreams, now));
-        let answer = exchange.await.map_err(|_| Fault::Unavailable)??;
-        let header = [b"Bearer ", answer.access_token.0.as_bytes()].concat();
-        let header = HeaderValue::from_maybe_shared(Bytes::from(header));
-        let mut header = header.map_err(|_| Fault::Unavailable)?;
-        header.set_sensitive(true);
+    /// The exchange that runs, the last one where that will do, or one that begins now.
+    fn renewal(self: &Arc<Self>, key: &ProviderKey, now: SystemTime) -> Renewal {
+        let mut renewal = self.renewal.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_running = renewal.has_changed().is_ok();
+        let will_do =
+            is_running || has_just_failed(&renewal) || self.usable(now, REFRESH_BEFORE).is_some();
+        if !will_do {
+            *renewal = self.start_renewal(&key.name, now);
+        }
+        renewal.clone()
+    }
+
+    /// Begins an exchange that no caller's leaving ends; [`EXCHANGE_TIME`] does, or its runtime's
+    /// end.
+    fn start_renewal(self: &Arc<Self>, key_name: &str, now: SystemTime) -> Renewal {
+        let (sender, renewal) = watch::channel(None);
+        let source = Arc::clone(self);
+        let key_name = key_name.to_owned();
+        tokio::spawn(async move {
+            let renewed = source.renew(now).await.map_err(|fault| {
+                source.log(&key_name, fault);
+                let at = Instant::now();
+                Failure { at, fault }
+            });
+            sender.send_replace(Some(renewed));
+        });
+        renewal
+    }
+
+    async fn renew(&self, now: SystemTime) -> Result<HeaderValue, Fault> {
+        let exchange = exchange(&self.grant, &self.url, &self.transport, now);
+        let exchanged = timeout(EXCHANGE_TIME, exchange).await;
+        let issued = exchanged.map_err(|_| Fault::Timeout)??;
         self.current.store(Some(Arc::new(Token {
-            header: header.clone(),
+            header: issued.header.clone(),
             from: now,
-            until: now + Duration::from_secs(answer.expires_in.unwrap_or(DEFAULT_LIFE)),
+            until: now.checked_add(issued.life).unwrap_or(now),
         })));
-        Ok(header)
+        Ok(issued.header)
     }
 
-    /// Source: RFC 6749, 5.1 and 5.2.
-    async fn exchange(&self, upstreams: &Upstreams, now: SystemTime) -> Result<Answer, Fault> {
-        let form = match &self.grant {
-            Grant::Google(account) => google_form(account, now)?,
-            Grant::Entra(client) => entra_form(client),
-        };
-        let mut request = Request::new(UpstreamBody::from(form));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.url.clone();
-        let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, FORM);
-        headers.insert(ACCEPT, JSON);
-        let sent = upstreams.send(&self.transport, request).await;
-        let answer = sent.map_err(|_| Fault::Unavailable)?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect();
-        let body = body.await.map_err(|_| Fault::Unavailable)?.to_bytes();
-        match status.as_u16() {
-            200 => serde_json::from_slice(&body).map_err(|_| Fault::Unavailable),
-            400..=403 => Err(Fault::Refused),
-            _ => Err(Fault::Unavailable),
-        }
+    fn log(&self, key_name: &str, fault: Fault) {
+        let host = self
+            .url
+            .authority()
+            .map_or("", |authority| authority.as_str());
+        tracing::warn!(
+            provider.key = key_name,
+            token.host = host,
+            "could not get a token from {host}: {fault}"
+        );
     }
 }
 
-/// The form that exchanges a signature of a service account.
-///
-/// Source: <https://developers.google.com/identity/protocols/oauth2/service-account#httprest>.
-fn google_form(account: &GoogleServiceAccount, now: SystemTime) -> Result<String, Fault> {
-    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let header = Header {
-        alg: "RS256",
-        typ: "JWT",
-        kid: &account.private_key_id,
-    };
-    let claims = Claims {
-        iss: &account.client_email,
-        scope: GOOGLE_SCOPE,
-        aud: &account.token_uri,
-        iat: now,
-        exp: now + ASSERTION_LIFE,
-    };
-    let signed = format!("{}.{}", part(&header), part(&claims));
-    let mut signature = vec![0; account.private_key.public().modulus_len()];
-    account
-        .private_key
-        .sign(
-            &RSA_PKCS1_SHA256,
-            &SystemRandom::new(),
-            signed.as_bytes(),
-            &mut signature,
-        )
-        .map_err(|_| Fault::Refused)?;
-    let signature = BASE64_URL_SAFE_NO_PAD.encode(signature);
-    Ok(form(&[
-        ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
-        ("assertion", &format!("{signed}.{signature}")),
-    ]))
-}
-
-/// The form that exchanges a client's secret.
-///
-/// Source: <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>.
-fn entra_form(client: &EntraClient) -> String {
-    form(&[
-        ("grant_type", "client_credentials"),
-        ("client_id", &client.client_id),
-        ("client_secret", &client.client_secret.0),
-        ("scope", AZURE_SCOPE),
-    ])
-}
-
-fn form(fields: &[(&str, &str)]) -> String {
-    let mut text = String::new();
-    for (name, value) in fields {
-        if !text.is_empty() {
-            text.push('&');
-        }
-        text.push_str(name);
-        text.push('=');
-        text.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
+/// Whether an exchange is over, and failed just now.
+fn has_just_failed(renewal: &Renewal) -> bool {
+    match &*renewal.borrow() {
+        Some(Err(failure)) => failure.at.elapsed() < FAILURE_PAUSE,
+        Some(Ok(_)) | None => false,
     }
-    text
-}
-
-/// One part of a JWT.
-fn part(content: &impl Serialize) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(content).unwrap_or_default())
-}
-
-/// Header of a JWT.
-#[derive(Serialize)]
-struct Header<'a> {
-    alg: &'static str,
-    typ: &'static str,
-    kid: &'a str,
-}
-
-/// Claims of a service account's assertion.
-#[derive(Serialize)]
-struct Claims<'a> {
-    iss: &'a str,
-    scope: &'static str,
-    aud: &'a str,
-    iat: u64,
-    exp: u64,
-}
-
-/// A token service's answer.
-#[derive(Deserialize)]
-struct Answer {
-    access_token: Secret,
-    expires_in: Option<u64>,
 }
 
 #[cfg(test)]
