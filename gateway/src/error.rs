@@ -291,7 +291,7 @@ pub enum GatewayError {
     },
     /// The provider's host has only addresses that the gateway may not dial.
     #[error(
-        "the endpoint of provider {provider} resolves to a private address, which egress does not allow; see egress.allowedNetworks"
+        "the endpoint of provider {provider}, or its token service, resolves to a private address, which egress does not allow; see egress.allowedNetworks"
     )]
     EgressRefused {
         /// Slug.
