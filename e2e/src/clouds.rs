@@ -195,9 +195,26 @@ impl CloudRig {
         Self::join(cloud, fake).await
     }
 
+    /// Starts it with a plain HTTP provider and changes to the configuration of the gateway.
+    ///
+    /// # Errors
+    ///
+    /// A part of it did not start.
+    pub async fn start_with(cloud: Cloud, change: impl FnOnce(Config) -> Config) -> Result<Self> {
+        let fake = FakeProvider::start()
+            .await
+            .context("start the fake provider")?;
+        let config = change(cloud.config(&fake));
+        Self::join_with(config, fake).await
+    }
+
     async fn join(cloud: Cloud, fake: FakeProvider) -> Result<Self> {
+        Self::join_with(cloud.config(&fake), fake).await
+    }
+
+    async fn join_with(config: Config, fake: FakeProvider) -> Result<Self> {
         let folder = KeyFolder::new()?;
-        let config = demand_keys(cloud.config(&fake));
+        let config = demand_keys(config);
         let rig = Rig::join(fake, &config, &[folder.variable()]).await?;
         let key = make_key(&rig.gateway, &json!({"user": "ada@example.test"})).await?;
         Ok(Self {
@@ -231,14 +248,26 @@ impl CloudRig {
     ///
     /// As for [`Self::prove`].
     pub async fn prove_wrapped(&self, client: Client, name: &str) -> Result<Vec<Recorded>> {
-        let finished = self.instruct(client, name).run().await?.succeeded()?;
+        let (finished, requests) = self.observe_wrapped(self.instruct(client, name)).await?;
+        finished.succeeded()?;
+        Ok(requests)
+    }
+
+    /// Runs any client whose requests go on in the cloud's envelope, and checks what the
+    /// provider got.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::observe`].
+    pub async fn observe_wrapped(&self, client: Client) -> Result<(Finished, Vec<Recorded>)> {
+        let finished = client.run().await?;
         self.rig.tap.settle().await?;
         let requests = self.rig.fake.requests();
         let checked = requests.iter().try_for_each(check_upstream);
         checked
             .and_then(|()| self.check_secrets(requests.iter()))
             .with_context(|| finished.report())?;
-        Ok(requests)
+        Ok((finished, requests))
     }
 
     fn instruct(&self, client: Client, name: &str) -> Client {

@@ -1,4 +1,5 @@
-//! Claude Code in its modes for Bedrock and Vertex AI works unchanged through the gateway.
+//! Claude Code works unchanged through the gateway in its modes for Bedrock and Vertex AI, and
+//! as it is where the gateway leads its models to one of them.
 //!
 //! As in `agent_claude_code`, the real program runs one prompt with `-p`. It has nothing but
 //! the gateway's key: the credentials for the clouds are the gateway's, and the fake checks
@@ -13,8 +14,8 @@ use anyray_e2e::{
     ends::{Ends, Pair},
     sdk,
 };
-use anyray_fakes::{Scenario, StreamFault};
-use serde_json::Value;
+use anyray_fakes::{Recorded, Scenario, StreamFault};
+use serde_json::{Value, json};
 
 const BEDROCK: Cloud = Cloud::Bedrock(AwsPair::LongTerm);
 
@@ -23,6 +24,9 @@ const MODES: [(Cloud, &str); 2] = [
     (BEDROCK, "us.anthropic.claude-opus-4-7"),
     (Cloud::VertexAi, "claude-opus-4-7"),
 ];
+
+/// The model that Claude Code asks for by itself.
+const DEFAULT_MODEL: &str = "claude-opus-5-5";
 
 /// Where the caller's key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,13 +44,7 @@ fn claude(rig: &CloudRig, cloud: Cloud, model: &str) -> Result<Client> {
 }
 
 fn claude_with(rig: &CloudRig, cloud: Cloud, model: &str, place: Place) -> Result<Client> {
-    let client = Clients::find()?
-        .claude()?
-        .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
-        .env("DISABLE_AUTOUPDATER", "1")
-        .env("DISABLE_ERROR_REPORTING", "1")
-        .env("DISABLE_TELEMETRY", "1")
-        .args(["-p", "say hi", "--model", model]);
+    let client = quiet_claude()?.args(["--model", model]);
     let client = match cloud {
         Cloud::VertexAi => on_vertex(client, rig, place),
         _ => on_bedrock(client, rig, place),
@@ -58,6 +56,45 @@ fn claude_with(rig: &CloudRig, cloud: Cloud, model: &str, place: Place) -> Resul
             &format!("x-anyray-api-key: {}", rig.key()),
         ),
     })
+}
+
+fn quiet_claude() -> Result<Client> {
+    Ok(Clients::find()?
+        .claude()?
+        .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
+        .env("DISABLE_AUTOUPDATER", "1")
+        .env("DISABLE_ERROR_REPORTING", "1")
+        .env("DISABLE_TELEMETRY", "1")
+        .args(["-p", "say hi"]))
+}
+
+/// Claude Code with a prompt, without any mode, and with its default model.
+fn plain_claude(rig: &CloudRig) -> Result<Client> {
+    Ok(quiet_claude()?
+        .env("ANTHROPIC_BASE_URL", &rig.rig.tap.url())
+        .env("ANTHROPIC_AUTH_TOKEN", rig.key()))
+}
+
+/// A gateway that leads every Claude to a cloud, and the default model to this one of it.
+async fn route_to(cloud: Cloud, model: &str) -> Result<CloudRig> {
+    let provider = cloud.provider();
+    let rules = json!({"models": [{"match": "claude-*", "providerKey": provider}]});
+    let names = json!({ DEFAULT_MODEL: model });
+    CloudRig::start_with(cloud, |config| {
+        config.with("routing", rules).with_models(provider, &names)
+    })
+    .await
+}
+
+/// Every request was for this model, asked for a stream, and was answered.
+fn check_streams(requests: &[Recorded], model: &str) -> Result<()> {
+    ensure!(!requests.is_empty(), "nothing reached the provider");
+    for request in requests {
+        let path = &request.path_and_query;
+        let is_mapped = path.contains(&format!("/{model}"));
+        ensure!(is_mapped && is_streaming(path), "{path}");
+    }
+    Ok(())
 }
 
 fn on_bedrock(client: Client, rig: &CloudRig, place: Place) -> Client {
@@ -95,14 +132,16 @@ fn check_answer(finished: Finished, ends: &Ends) -> Result<()> {
 
 /// Every prompt was streamed over a path of the cloud.
 fn check_paths(ends: &Ends) -> Result<()> {
-    let is_streaming = |path: &&str| {
-        path.ends_with("/invoke-with-response-stream") || path.ends_with(":streamRawPredict")
-    };
     let paths = ends.paths();
-    ensure!(paths.iter().any(is_streaming), "{paths:?}");
+    let mut streaming = paths.iter().filter(|path| is_streaming(path));
+    ensure!(streaming.next().is_some(), "{paths:?}");
     let is_clouds = |path: &&str| path.starts_with("/model/") || path.starts_with("/v1/projects/");
     ensure!(paths.iter().all(is_clouds), "{paths:?}");
     Ok(())
+}
+
+fn is_streaming(path: &str) -> bool {
+    path.ends_with("/invoke-with-response-stream") || path.ends_with(":streamRawPredict")
 }
 
 /// Bedrock's mode looks for inference profiles, which no answer may hold up.
@@ -166,6 +205,43 @@ async fn a_tool_runs_and_its_result_reaches_the_provider() -> Result<()> {
         let body = String::from_utf8_lossy(&last.provider.body);
         ensure!(body.contains("tool_result"), "{cloud:?}: no tool result");
         sdk::check_whole(&ends)?;
+    }
+    Ok(())
+}
+
+/// It asks Anthropic for more than either cloud takes: one beta or field too many is a 400.
+#[tokio::test]
+async fn a_rule_leads_claude_code_without_a_mode_to_a_cloud() -> Result<()> {
+    let model = "anthropic.claude-mapped";
+    for (cloud, _) in MODES {
+        let rig = route_to(cloud, model).await?;
+        let (finished, requests) = rig.observe_wrapped(plain_claude(&rig)?).await?;
+        let finished = finished.succeeded()?;
+        let is_answered = finished.stdout == "echo: say hi\n";
+        ensure!(is_answered, "{cloud:?}: {}", finished.report());
+        check_streams(&requests, model).with_context(|| format!("{cloud:?}"))?;
+        ensure!(requests.len() == 1, "{cloud:?}: it had to ask again");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn tools_of_claude_code_without_a_mode_run_with_a_clouds_model() -> Result<()> {
+    let model = "anthropic.claude-fake-tools";
+    for (cloud, _) in MODES {
+        let rig = route_to(cloud, model).await?;
+        let client = plain_claude(&rig)?
+            .env("ENABLE_TOOL_SEARCH", "false")
+            .args(["--tools", "Read"]);
+        std::fs::write(client.home().join("work/Zürich"), "forty-two")?;
+        let (finished, requests) = rig.observe_wrapped(client).await?;
+        let finished = finished.succeeded()?;
+        let has_read = finished.stdout.contains("forty-two");
+        ensure!(has_read, "{cloud:?}: {}", finished.report());
+        check_streams(&requests, model).with_context(|| format!("{cloud:?}"))?;
+        let last = requests.last().context("no request")?;
+        let body = String::from_utf8_lossy(&last.body);
+        ensure!(body.contains("tool_result"), "{cloud:?}: no tool result");
     }
     Ok(())
 }

@@ -15,19 +15,22 @@ use crate::{
 /// by SDKs since it became Anthropic's default.
 const VERSIONS: [&str; 2] = ["vertex-2023-10-16", "2026-10-21"];
 
-/// Betas that are taken; a beta that Anthropic itself offers need not be among them.
-const BETAS: [&str; 13] = [
+/// Betas that are taken; a beta that Anthropic itself offers need not be among them, and what
+/// only some models take is not.
+///
+/// Source: what Claude Code sends there, and for the others the trials behind
+/// <https://github.com/BerriAI/litellm/blob/main/litellm/anthropic_beta_headers_config.json>.
+const BETAS: [&str; 12] = [
     "claude-code-20250219",
+    "compact-2026-01-12",
+    "compact-2026-09-04",
     "computer-use-2025-01-24",
     "computer-use-2025-11-24",
     "context-1m-2025-08-07",
     "context-management-2025-06-27",
     "effort-2025-11-24",
-    "fine-grained-tool-streaming-2025-05-14",
     "interleaved-thinking-2025-05-14",
-    "output-128k-2025-02-19",
     "thinking-token-count-2026-05-13",
-    "token-efficient-tools-2025-02-19",
     "tool-search-tool-2025-10-19",
     "web-search-2025-03-05",
 ];
@@ -68,7 +71,7 @@ pub(crate) fn admit(
     {
         return Err(refuse_extra(field));
     }
-    if let Some(path) = find_scope(&request, "") {
+    if let Some(path) = find_scope(&request, "").or_else(|| find_turn_field(&request)) {
         return Err(refuse_extra(&path));
     }
     let Some(model) = model else {
@@ -137,6 +140,22 @@ fn find_scope(value: &Value, path: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// The path of the first field of a message, or of a block of it, that takes a beta which is
+/// not among [`BETAS`].
+fn find_turn_field(request: &Value) -> Option<String> {
+    let messages = request.get("messages")?.as_array()?;
+    messages.iter().enumerate().find_map(|(at, message)| {
+        if message.get("output_config").is_some() {
+            return Some(format!("messages.{at}.output_config"));
+        }
+        let mut blocks = message.get("content")?.as_array()?.iter();
+        let changes_tools =
+            |block: &Value| block["type"] == "tool_addition" || block["type"] == "tool_removal";
+        let block = blocks.position(changes_tools)?;
+        Some(format!("messages.{at}.content.{block}.tool"))
+    })
 }
 
 /// Answers name the model as Anthropic does: its date is behind a hyphen.
@@ -241,6 +260,23 @@ mod tests {
         );
         let plain = json!([{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}]);
         assert!(admit_with("system", plain).is_ok());
+    }
+
+    #[test]
+    fn what_anthropic_has_in_messages_alone_is_refused() {
+        for (messages, path) in [
+            (
+                json!([{"role": "system", "content": [], "output_config": {}}]),
+                "messages.0.output_config",
+            ),
+            (
+                json!([{"role": "system", "content": [{"type": "tool_removal"}]}]),
+                "messages.0.content.0.tool",
+            ),
+        ] {
+            let expected = format!("{path}: Extra inputs are not permitted");
+            assert_eq!(message(admit_with("messages", messages)), expected);
+        }
     }
 
     #[test]

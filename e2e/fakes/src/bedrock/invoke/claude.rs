@@ -26,21 +26,27 @@ const VERSIONS: [&str; 2] = ["bedrock-2023-05-31", "2026-10-21"];
 /// The betas that AWS takes; any other flag refuses the whole request, and those of
 /// Anthropic's own platform are among the others.
 ///
-/// Source: trials of people against `InvokeModel`, and what Claude Code sends there.
-const BETAS: [&str; 19] = [
+/// Source: the list of AWS (<https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-request-response.html>),
+/// trials of people against `InvokeModel`
+/// (<https://github.com/envoyproxy/ai-gateway/pull/2512>,
+/// <https://github.com/BerriAI/litellm/pull/41203>), and what Claude Code sends there. What only
+/// some models take is not among them.
+const BETAS: [&str; 21] = [
     "claude-code-20250219",
     "compact-2026-01-12",
+    "computer-use-2024-10-22",
     "computer-use-2025-01-24",
     "computer-use-2025-11-24",
     "context-1m-2025-08-07",
     "context-management-2025-06-27",
+    "dev-full-thinking-2025-05-14",
     "effort-2025-11-24",
     "fine-grained-tool-streaming-2025-05-14",
     "interleaved-thinking-2025-05-14",
+    "mcp-client-2025-04-04",
     "mcp-client-2025-11-20",
     "output-128k-2025-02-19",
-    "pdfs-2024-09-25",
-    "structured-outputs-2025-11-13",
+    "search-results-2025-06-09",
     "thinking-token-count-2026-05-13",
     "token-counting-2024-11-01",
     "token-efficient-tools-2025-02-19",
@@ -55,6 +61,7 @@ pub(super) fn read_prompt(request: &Value, headers: &HeaderMap) -> Result<Prompt
     }
     check_version(request)?;
     check_betas(request, headers)?;
+    check_fields(request)?;
     let prompt = messages::read_prompt(request, headers)?;
     Ok(Prompt {
         model: bare_name(&prompt.model).to_owned(),
@@ -90,6 +97,42 @@ fn check_betas(request: &Value, headers: &HeaderMap) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(refuse_input("invalid beta flag"))
+}
+
+/// What Anthropic takes with a beta that is not among [`BETAS`], or only has itself.
+///
+/// Sources: <https://github.com/router-for-me/CLIProxyAPI/pull/5563> for `output_config`,
+/// <https://github.com/BerriAI/litellm/pull/29085> for `context_management`.
+fn check_fields(request: &Value) -> Result<(), Refusal> {
+    let messages = request.get("messages").and_then(Value::as_array);
+    for (at, message) in messages.into_iter().flatten().enumerate() {
+        if message.get("output_config").is_some() {
+            let path = format!("messages.{at}.output_config");
+            return Err(refuse_input(format!(
+                "{path}: Extra inputs are not permitted"
+            )));
+        }
+        let blocks = message.get("content").and_then(Value::as_array);
+        let mut types = blocks
+            .into_iter()
+            .flatten()
+            .filter_map(|block| block["type"].as_str());
+        if let Some(unknown) = types.find(|name| ["tool_addition", "tool_removal"].contains(name)) {
+            return Err(refuse_input(format!(
+                "messages.{at}.content: Input tag '{unknown}' found using 'type' does not match \
+                 any of the expected tags"
+            )));
+        }
+    }
+    let edits = request.pointer("/context_management/edits");
+    let edits = edits.and_then(Value::as_array).into_iter().flatten();
+    let mut types = edits.filter_map(|edit| edit["type"].as_str());
+    if types.any(|name| name.starts_with("clear_thinking_")) {
+        return Err(refuse_input(
+            "context_management: Extra inputs are not permitted",
+        ));
+    }
+    Ok(())
 }
 
 pub(super) fn build_answer(reply: &Reply) -> Json {

@@ -180,6 +180,31 @@ fn claude_needs_messages_and_a_limit_and_no_stream() {
 }
 
 #[test]
+fn what_only_anthropic_has_is_refused() {
+    let none = HeaderMap::new();
+    for (key, value, words) in [
+        (
+            "messages",
+            json!([{"role": "system", "content": [], "output_config": {"effort": "low"}}]),
+            "messages.0.output_config: Extra inputs are not permitted",
+        ),
+        (
+            "messages",
+            json!([{"role": "system", "content": [{"type": "tool_addition"}]}]),
+            "messages.0.content: Input tag 'tool_addition'",
+        ),
+        (
+            "context_management",
+            json!({"edits": [{"type": "clear_thinking_20251015"}]}),
+            "context_management: Extra inputs are not permitted",
+        ),
+    ] {
+        let message = refusal(|request| request[key] = value, &none);
+        assert!(message.starts_with(words), "{message}");
+    }
+}
+
+#[test]
 fn betas_are_known_wherever_they_stand() {
     let none = HeaderMap::new();
     let message = refusal(
