@@ -209,6 +209,16 @@ pub enum CredentialKind {
 }
 
 impl CredentialKind {
+    /// The kind's name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ApiKey => "apiKey",
+            Self::AwsKeys => "awsKeys",
+            Self::GoogleServiceAccount => "googleServiceAccount",
+            Self::EntraClient => "entraClient",
+        }
+    }
+
     /// Left out where it is written, so that gateways before there were others can read it.
     fn is_api_key(&self) -> bool {
         *self == Self::ApiKey

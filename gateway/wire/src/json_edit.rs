@@ -3,7 +3,10 @@
 //! Providers' prompt caches, signatures of thinking blocks and people who compare bodies depend on
 //! that: a text that goes through a tree comes out another one.
 
-use std::fmt;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use bytes::Bytes;
 use serde::{
@@ -28,7 +31,13 @@ pub(crate) fn each_member<'a>(
 }
 
 /// The same for the elements of an array.
-fn each_element<'a>(json: &'a [u8], show: impl FnMut(&'a RawValue)) -> serde_json::Result<()> {
+///
+/// # Errors
+/// The text is no JSON array, which may turn out after some elements were shown.
+pub(crate) fn each_element<'a>(
+    json: &'a [u8],
+    show: impl FnMut(&'a RawValue),
+) -> serde_json::Result<()> {
     let mut reader = Deserializer::from_slice(json);
     reader.deserialize_seq(Elements(show))?;
     reader.end()
@@ -70,61 +79,155 @@ impl<'de, F: FnMut(&'de RawValue)> Visitor<'de> for Elements<F> {
 
 /// One step on the way to a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+enum Step {
     /// Into the member of this name.
     Member(String),
     /// Into each element of an array.
     Each,
+    /// To the value itself, if it is an object whose member of this name has this value.
+    Where(String, String),
 }
 
-/// Reads a path such as `tools[].defer_loading`.
-pub(crate) fn read_path(text: &str) -> Vec<Step> {
+/// Reads a path such as `tools[].defer_loading`, `content[type=tool_addition]` or
+/// `messages[content=[]]`.
+fn read_path(text: &str) -> Vec<Step> {
     let steps = text.split('.').flat_map(|part| {
-        let name = part.trim_end_matches("[]");
-        let arrays = (part.len() - name.len()) / 2;
-        let member = Step::Member(name.to_owned());
-        std::iter::once(member).chain(std::iter::repeat_n(Step::Each, arrays))
+        let (name, elements) = match part.split_once('[') {
+            Some((name, elements)) => (name, Some(elements.strip_suffix(']').unwrap_or(elements))),
+            None => (part, None),
+        };
+        let member = (!name.is_empty()).then(|| Step::Member(name.to_owned()));
+        let each = elements.map(|_| Step::Each);
+        let condition = elements.and_then(|elements| elements.split_once('='));
+        let condition =
+            condition.map(|(name, value)| Step::Where(name.to_owned(), value.to_owned()));
+        [member, each, condition].into_iter().flatten()
     });
     steps.collect()
 }
 
-/// The value without the members at the path's end; `None` where there are none.
+/// What to leave out of a value: all that any of some paths leads to, in one walk.
 ///
-/// Objects and arrays on the way lose the space between their elements.
-pub(crate) fn without(json: &str, path: &[Step]) -> Option<String> {
-    match path {
-        [] => None,
-        [Step::Each, rest @ ..] => without_in_elements(json, rest),
-        [Step::Member(name), rest @ ..] => without_in_member(json, name, rest),
-    }
+/// Each level of the paths reads the value below it once more, however many paths there are.
+#[derive(Debug, Default)]
+pub(crate) struct Cut {
+    /// All of the value.
+    is_whole: bool,
+    /// All of it where it is an object and a member has one of these values, which are texts or
+    /// other JSON as it was written.
+    conditions: BTreeMap<String, BTreeSet<String>>,
+    members: BTreeMap<String, Cut>,
+    each: Option<Box<Cut>>,
 }
 
-fn without_in_elements(json: &str, rest: &[Step]) -> Option<String> {
-    let mut is_changed = false;
-    let mut array = Writer::array();
-    let read = each_element(json.as_bytes(), |element| {
-        let changed = without(element.get(), rest);
-        is_changed |= changed.is_some();
-        array.element(changed.as_deref().unwrap_or(element.get()));
-    });
-    read.ok().filter(|()| is_changed).map(|()| array.finish())
+/// What a [`Cut`] leaves of a value.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// No path led anywhere.
+    All,
+    /// This. Objects and arrays on the way lose the space between their elements.
+    Changed(String),
+    /// An array that is left without elements goes, and so does the object it is in: a list of
+    /// nothing is none that anyone would have sent.
+    Nothing,
 }
 
-fn without_in_member(json: &str, name: &str, rest: &[Step]) -> Option<String> {
-    let mut is_changed = false;
-    let mut object = Writer::object();
-    let read = each_member(json.as_bytes(), |key, value| {
-        if key != name {
-            object.member(&key, value.get());
-        } else if rest.is_empty() {
-            is_changed = true;
-        } else {
-            let changed = without(value.get(), rest);
-            is_changed |= changed.is_some();
-            object.member(&key, changed.as_deref().unwrap_or(value.get()));
+impl Cut {
+    /// What the paths lead to.
+    pub(crate) fn new<'p>(paths: impl Iterator<Item = &'p str>) -> Self {
+        let mut cut = Self::default();
+        for path in paths {
+            cut.add(read_path(path));
         }
-    });
-    read.ok().filter(|()| is_changed).map(|()| object.finish())
+        cut
+    }
+
+    fn add(&mut self, path: Vec<Step>) {
+        let mut end = self;
+        for step in path {
+            end = match step {
+                Step::Member(name) => end.members.entry(name).or_default(),
+                Step::Each => end.each.get_or_insert_default(),
+                Step::Where(name, value) => {
+                    end.conditions.entry(name).or_default().insert(value);
+                    return;
+                }
+            };
+        }
+        end.is_whole = true;
+    }
+
+    /// The part that is below the member of this name.
+    pub(crate) fn find_member(&self, name: &str) -> Option<&Self> {
+        self.members.get(name)
+    }
+
+    /// Leaves out of a value what is to be; of a text that is no JSON, nothing.
+    pub(crate) fn apply(&self, json: &str) -> Left {
+        if self.is_whole {
+            return Left::Nothing;
+        }
+        // Most values are not what a path leads into. They cost a look at their first byte.
+        match (json.as_bytes().first(), &self.each) {
+            (Some(b'{'), _) if !self.members.is_empty() || !self.conditions.is_empty() => {
+                self.apply_to_object(json)
+            }
+            (Some(b'['), Some(each)) => each.apply_to_elements(json),
+            _ => Left::All,
+        }
+    }
+
+    fn apply_to_elements(&self, json: &str) -> Left {
+        let mut is_changed = false;
+        let mut array = Writer::array();
+        let read = each_element(json.as_bytes(), |element| match self.apply(element.get()) {
+            Left::All => array.element(element.get()),
+            Left::Changed(element) => {
+                is_changed = true;
+                array.element(&element);
+            }
+            Left::Nothing => is_changed = true,
+        });
+        match read {
+            Ok(()) if is_changed && array.is_empty => Left::Nothing,
+            Ok(()) if is_changed => Left::Changed(array.finish()),
+            _ => Left::All,
+        }
+    }
+
+    fn apply_to_object(&self, json: &str) -> Left {
+        let mut is_changed = false;
+        let mut is_gone = false;
+        let mut object = Writer::object();
+        let read = each_member(json.as_bytes(), |key, value| {
+            is_gone |= self.is_met_by(&key, value.get());
+            let Some(cut) = self.members.get(&key) else {
+                return object.member(&key, value.get());
+            };
+            match cut.apply(value.get()) {
+                Left::All => object.member(&key, value.get()),
+                Left::Changed(value) => {
+                    is_changed = true;
+                    object.member(&key, &value);
+                }
+                Left::Nothing if cut.is_whole => is_changed = true,
+                Left::Nothing => is_gone = true,
+            }
+        });
+        match read {
+            Ok(()) if is_gone => Left::Nothing,
+            Ok(()) if is_changed => Left::Changed(object.finish()),
+            _ => Left::All,
+        }
+    }
+
+    /// Whether a member meets a condition.
+    fn is_met_by(&self, name: &str, value: &str) -> bool {
+        self.conditions.get(name).is_some_and(|wanted| {
+            let is_wanted = |text: String| wanted.contains(&text);
+            wanted.contains(value) || serde_json::from_str(value).is_ok_and(is_wanted)
+        })
+    }
 }
 
 /// Writes an object or an array out of values that are JSON already.

@@ -15,8 +15,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::betas::{Accepted, RULES, Sorted};
-use crate::json_edit::{Step, each_member, without, write_object, write_string};
+use super::betas::{Accepted, RULES};
+use crate::json_edit::{Cut, Left, each_element, each_member, write_object, write_string};
 
 const MODEL: &str = "model";
 const STREAM: &str = "stream";
@@ -30,6 +30,10 @@ const COMMON_VERSION: &str = "2023-06-01";
 /// Most fields at the top level of a body. Anthropic knows some thirty; without a bound, a body of
 /// nothing but names would take many times its size while it is read.
 pub const MAX_FIELDS: usize = 1024;
+
+/// Most betas of a request, in body and header together. Anthropic has had some eighty; each is
+/// compared with every rule.
+pub const MAX_BETAS: usize = 256;
 
 /// Whose envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +53,7 @@ pub struct Wrapped {
     pub body: Bytes,
     /// What `anthropic-beta` must say, where the target reads the header and any beta is left.
     pub betas_header: Option<String>,
-    /// Whether the caller asked for a stream, which the path must say.
+    /// Whether the caller asked for a stream, which the path must say; never of counting tokens.
     pub is_stream: bool,
     /// The betas that the target would have refused, as the caller named them. A beta that has
     /// another name there is among them.
@@ -74,6 +78,12 @@ pub enum EnvelopeFault {
     /// `anthropic_beta` is no list of strings.
     #[error("the field anthropic_beta must be a list of strings")]
     InvalidBetas,
+    /// There are more than [`MAX_BETAS`].
+    #[error(
+        "the field anthropic_beta and the header anthropic-beta together name more than \
+         {MAX_BETAS} betas"
+    )]
+    TooManyBetas,
 }
 
 impl Envelope {
@@ -97,7 +107,7 @@ impl Envelope {
         match self {
             Self::Bedrock => &[MODEL, STREAM, BETAS],
             Self::Vertex => &[MODEL, BETAS],
-            Self::VertexCountTokens => &[BETAS],
+            Self::VertexCountTokens => &[STREAM, BETAS],
         }
     }
 }
@@ -119,12 +129,12 @@ pub fn wrap<'a>(
     model: &str,
 ) -> Result<Wrapped, EnvelopeFault> {
     let mut fields = Fields::read(body)?;
-    let is_stream = fields.read_stream()?;
-    let mut asked = fields.read_betas()?;
-    asked.extend(betas.flat_map(split_betas));
-    let betas = target.accepted().sort(&asked);
+    let is_stream = fields.read_stream()? && target != Envelope::VertexCountTokens;
+    let accepted = target.accepted();
+    let betas = accepted.sort(&fields.read_betas(betas)?);
 
-    fields.drop_orphans(&betas);
+    let orphans = RULES.orphans(&betas);
+    fields.cut(&Cut::new(orphans.chain(accepted.unknown())));
     fields
         .0
         .retain(|(name, _)| !target.unwanted().contains(&name.as_str()));
@@ -186,31 +196,45 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The betas that stand in the body, as callers of Bedrock write them.
-    fn read_betas(&self) -> Result<Vec<String>, EnvelopeFault> {
-        let betas: Option<Vec<String>> = self
-            .find(BETAS)
-            .map_or(Ok(None), serde_json::from_str)
-            .map_err(|_| EnvelopeFault::InvalidBetas)?;
-        Ok(betas.unwrap_or_default())
-    }
-
-    fn drop_orphans(&mut self, betas: &Sorted) {
-        for path in RULES.orphans(betas) {
-            match path.as_slice() {
-                [Step::Member(name)] => self.0.retain(|(one, _)| one != name),
-                [Step::Member(name), rest @ ..] => self.change(name, |value| without(value, rest)),
-                _ => {}
-            }
+    /// The betas of the body, as callers of Bedrock write them, and of the header's values.
+    fn read_betas<'b>(
+        &self,
+        header: impl Iterator<Item = &'b str>,
+    ) -> Result<Vec<String>, EnvelopeFault> {
+        // One more than may be tells that there are too many.
+        let limit = MAX_BETAS + 1;
+        let mut betas = Vec::new();
+        let mut is_valid = true;
+        if let Some(list) = self.find(BETAS).filter(|list| *list != "null") {
+            let read = each_element(list.as_bytes(), |element| {
+                if betas.len() < limit {
+                    let beta = serde_json::from_str(element.get());
+                    is_valid &= beta.is_ok();
+                    betas.extend(beta.ok());
+                }
+            });
+            is_valid &= read.is_ok();
+        }
+        let room = limit - betas.len();
+        betas.extend(header.flat_map(split_betas).take(room));
+        match betas.len() {
+            _ if !is_valid => Err(EnvelopeFault::InvalidBetas),
+            ..=MAX_BETAS => Ok(betas),
+            _ => Err(EnvelopeFault::TooManyBetas),
         }
     }
 
-    fn change(&mut self, name: &str, change: impl Fn(&str) -> Option<String>) {
-        for (_, value) in self.0.iter_mut().filter(|(one, _)| one == name) {
-            if let Some(changed) = change(value) {
-                *value = Cow::Owned(changed);
+    fn cut(&mut self, cut: &Cut) {
+        self.0.retain_mut(|(name, value)| {
+            match cut.find_member(name).map(|cut| cut.apply(value)) {
+                None | Some(Left::All) => true,
+                Some(Left::Changed(changed)) => {
+                    *value = Cow::Owned(changed);
+                    true
+                }
+                Some(Left::Nothing) => false,
             }
-        }
+        });
     }
 
     fn set(&mut self, name: &str, value: String) {

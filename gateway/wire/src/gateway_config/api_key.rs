@@ -3,29 +3,34 @@
 //! Which file that is stands in [`super::Credential`]; the key itself is never kept here and no
 //! error quotes it.
 
-use http::HeaderValue;
-
 /// Why a content is no API key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must hold an API key: one line of printable ASCII")]
 pub enum ApiKeyError {
     /// Nothing, or white space alone.
+    #[error("must hold an API key, but is empty")]
     Empty,
-    /// More than one line, or characters that no header value may have.
+    /// JSON, which is a credential of another kind: as a key, all of it would go to the provider.
+    #[error(
+        "must hold an API key, but holds JSON: if it is a credential of another kind, \
+         name that kind"
+    )]
+    Json,
+    /// White space within, or characters other than printable ASCII.
+    #[error("must hold an API key: one line of printable ASCII without spaces")]
     Malformed,
 }
 
 /// The API key in a content, without the white space around it.
 ///
 /// # Errors
-/// [`ApiKeyError::Empty`] or [`ApiKeyError::Malformed`].
+/// [`ApiKeyError`].
 pub fn check(content: &[u8]) -> Result<&str, ApiKeyError> {
     let text = std::str::from_utf8(content).map_err(|_| ApiKeyError::Malformed)?;
     let key = text.trim();
-    let fits_header = HeaderValue::from_str(key).is_ok_and(|value| value.to_str().is_ok());
-    match key {
-        "" => Err(ApiKeyError::Empty),
-        key if fits_header => Ok(key),
+    match key.as_bytes() {
+        [] => Err(ApiKeyError::Empty),
+        [b'{', ..] => Err(ApiKeyError::Json),
+        bytes if bytes.iter().all(u8::is_ascii_graphic) => Ok(key),
         _ => Err(ApiKeyError::Malformed),
     }
 }
@@ -53,11 +58,28 @@ mod tests {
     }
 
     #[test]
+    fn json_is_a_credential_of_another_kind() {
+        for content in [
+            r#"{"accessKeyId":"AKIA","secretAccessKey":"x"}"#,
+            "{\n  \"tenantId\": \"t\"\n}\n",
+            "{",
+        ] {
+            assert_eq!(
+                check(content.as_bytes()),
+                Err(ApiKeyError::Json),
+                "{content:?}"
+            );
+        }
+    }
+
+    #[test]
     fn what_no_header_can_carry_is_malformed() {
         for content in [
             &b"a\nb"[..],
             b"a\0b",
             b"a\x7fb",
+            b"a b",
+            b"a\tb",
             "sk-\u{e9}".as_bytes(),
             b"\xff\xfe",
         ] {

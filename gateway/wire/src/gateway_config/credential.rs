@@ -135,9 +135,13 @@ pub fn check(kind: CredentialKind, content: &[u8]) -> Result<Content<'_>, Creden
 fn check_api_key(content: &[u8]) -> Result<&str, CredentialError> {
     api_key::check(content).map_err(|error| match error {
         api_key::ApiKeyError::Empty => CredentialError::Empty,
-        api_key::ApiKeyError::Malformed => {
-            CredentialError::Malformed("is not an API key, which is one line of printable ASCII")
-        }
+        api_key::ApiKeyError::Json => CredentialError::Malformed(
+            "is JSON and not an API key: set credential.type (in a ProviderKey, the credential \
+             under auth) to what the JSON is, such as awsKeys, googleServiceAccount or entraClient",
+        ),
+        api_key::ApiKeyError::Malformed => CredentialError::Malformed(
+            "is not an API key, which is one line of printable ASCII without spaces",
+        ),
     })
 }
 

@@ -4,32 +4,62 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 
-fn check(json: &str, path: &str, expected: Option<&str>) {
-    let changed = without(json, &read_path(path));
-    assert_eq!(changed.as_deref(), expected, "{path} of {json}");
+fn check(json: &str, paths: &[&str], expected: &Left) {
+    let cut = Cut::new(paths.iter().copied());
+    assert_eq!(&cut.apply(json), expected, "{paths:?} of {json}");
+}
+
+fn changed(json: &str) -> Left {
+    Left::Changed(json.to_owned())
 }
 
 #[test]
 fn paths_lead_through_members_and_elements() {
     let member = |name: &str| Step::Member(name.to_owned());
     assert_eq!(read_path("a"), [member("a")]);
-    let expected = [member("a"), Step::Each, member("b"), Step::Each, Step::Each];
-    assert_eq!(read_path("a[].b[][]"), expected);
+    let expected = [member("a"), Step::Each, member("b"), Step::Each];
+    assert_eq!(read_path("a[].b[]"), expected);
+    assert_eq!(read_path("[].b"), [Step::Each, member("b")]);
+    let condition = |name: &str, value: &str| Step::Where(name.to_owned(), value.to_owned());
+    let expected = [member("a"), Step::Each, condition("type", "b")];
+    assert_eq!(read_path("a[type=b]"), expected);
+    let expected = [member("a"), Step::Each, condition("b", "[]")];
+    assert_eq!(read_path("a[b=[]]"), expected);
 }
 
 #[test]
 fn a_member_goes_and_the_others_keep_their_bytes() {
     let json = r#"{"a": 1.0, "b":"\u00e4\/", "a":2,"c" : [ 1 ]}"#;
-    check(json, "a", Some(r#"{"b":"\u00e4\/","c":[ 1 ]}"#));
-    check(r#"{"a":1}"#, "a", Some("{}"));
+    check(json, &["a"], &changed(r#"{"b":"\u00e4\/","c":[ 1 ]}"#));
+    check(r#"{"a":1}"#, &["a"], &changed("{}"));
 }
 
 #[test]
 fn members_go_from_each_element_that_has_them() {
     let json = r#"[{"x":{"s":1,"t": 2}}, "text", {"x" : {"t":2}}, {"x":{"s":3}}]"#;
-    let steps = [&[Step::Each][..], &read_path("x.s")].concat();
     let expected = r#"[{"x":{"t":2}},"text",{"x" : {"t":2}},{"x":{}}]"#;
-    assert_eq!(without(json, &steps).as_deref(), Some(expected));
+    check(json, &["[].x.s"], &changed(expected));
+}
+
+#[test]
+fn many_paths_are_followed_at_once() {
+    let json = r#"{"a":[{"b":1,"c":2,"d":{"e":3}}],"f":4,"g": 5}"#;
+    let paths = ["a[].b", "f", "a[].d.e", "a[].b.x"];
+    check(json, &paths, &changed(r#"{"a":[{"c":2,"d":{}}],"g":5}"#));
+}
+
+#[test]
+fn elements_of_a_type_go_and_what_they_leave_empty_goes_with_them() {
+    let paths = ["[].c[type=x]", "[].c[type=y]"];
+    let json = r#"[{"c":[{"type":"x"},{"type": "z"}]},{"c":[{"a":1,"type":"\u0079"},{"type":"x"}]},{"c":[]}]"#;
+    let expected = r#"[{"c":[{"type": "z"}]},{"c":[]}]"#;
+    check(json, &paths, &changed(expected));
+    check(r#"[{"c":[{"type":"x"}]}]"#, &paths, &Left::Nothing);
+    check(
+        r#"[{"c":["x",{"type":["x"]},{"t":"x"}]}]"#,
+        &paths,
+        &Left::All,
+    );
 }
 
 #[test]
@@ -42,9 +72,9 @@ fn what_the_path_does_not_lead_to_stays() {
         "null",
         "{",
     ] {
-        check(json, "a", None);
-        check(json, "a.c", None);
-        check(json, "b[].a", None);
+        check(json, &["a"], &Left::All);
+        check(json, &["a.c", "b[].a"], &Left::All);
+        check(json, &["b[type=a]"], &Left::All);
     }
 }
 
@@ -121,10 +151,11 @@ proptest! {
         let gone = gone.index(members.len());
         let write = |members: &[(String, &String)]| write_object(members.iter().map(|(key, value)| (key, value)));
         let left = [&members[..gone], &members[gone + 1..]].concat();
-        let path = [Step::Each, Step::Member(members[gone].0.clone())];
-        let changed = without(&format!("[1, {} , {{}}]", write(&members)), &path);
-        prop_assert_eq!(changed, Some(format!("[1,{},{{}}]", write(&left))));
-        prop_assert_eq!(without(&write(&left), &path[1..]), None);
+        let name = &members[gone].0;
+        let cut = Cut::new([&*format!("[].{name}")].into_iter());
+        let expected = changed(&format!("[1,{},{{}}]", write(&left)));
+        prop_assert_eq!(cut.apply(&format!("[1, {} , {{}}]", write(&members))), expected);
+        prop_assert_eq!(Cut::new([&**name].into_iter()).apply(&write(&left)), Left::All);
     }
 
     #[test]
@@ -132,6 +163,6 @@ proptest! {
         for bytes in [&bytes[..], text.as_bytes()] {
             with_model(bytes, "x");
         }
-        prop_assert_eq!(without(&text, &read_path("a[].b")), None);
+        prop_assert_eq!(Cut::new(["a[].b", "a[type=b]"].into_iter()).apply(&text), Left::All);
     }
 }

@@ -14,8 +14,8 @@ const TARGETS: [Envelope; 3] = [
 
 const MAPPED: &str = "mapped-model";
 
-/// What Claude Code asks of Anthropic, by its own names.
-const CLAUDE_CODE: &str = "claude-code-20250219, interleaved-thinking-2025-05-14,context-management-2025-06-27,prompt-caching-scope-2026-01-05,effort-2025-11-24,advanced-tool-use-2025-11-20";
+/// What Claude Code 2.1.330 asks of Anthropic, and what it asks when signed in.
+const CLAUDE_CODE: &str = "claude-code-20250219,interleaved-thinking-2025-05-14, context-management-2025-06-27,per-turn-control-2026-07-01,mid-conversation-tool-changes-2026-07-01,thinking-token-count-2026-05-13,advanced-tool-use-2025-11-20,effort-2025-11-24,prompt-caching-scope-2026-01-05";
 
 fn wrap_with(target: Envelope, body: &str, version: Option<&str>, betas: &[&str]) -> Wrapped {
     let betas = betas.iter().copied();
@@ -68,6 +68,15 @@ fn counting_tokens_on_vertex_has_the_model_in_the_body() {
         &[],
         r#"{"anthropic_version":"vertex-2023-10-16","model":"mapped-model","messages":[]}"#,
     );
+}
+
+#[test]
+fn counting_tokens_is_never_streamed() {
+    let target = Envelope::VertexCountTokens;
+    let wrapped = wrap_with(target, r#"{"stream":true,"model":"claude"}"#, None, &[]);
+    assert!(!wrapped.is_stream);
+    let expected = r#"{"anthropic_version":"vertex-2023-10-16","model":"mapped-model"}"#;
+    assert_eq!(text(&wrapped), expected);
 }
 
 #[test]
@@ -126,6 +135,7 @@ fn bodies_that_two_readers_could_read_differently_are_refused() {
         ),
         (r#"{"anthropic_beta":"a"}"#, EnvelopeFault::InvalidBetas),
         (r#"{"anthropic_beta":[1]}"#, EnvelopeFault::InvalidBetas),
+        (r#"{"anthropic_beta":["a"}"#, EnvelopeFault::NotAnObject),
     ] {
         let wrapped = wrap(
             Envelope::Bedrock,
@@ -158,6 +168,22 @@ fn bodies_of_nothing_but_names_are_refused() {
         );
         assert_eq!(wrapped.err(), expected);
     }
+}
+
+#[test]
+fn betas_of_body_and_header_together_have_a_bound() {
+    let wrap = |in_body: usize, in_header: &str| {
+        let list = vec![r#""a""#; in_body].join(",");
+        let body = format!(r#"{{"anthropic_beta":[{list}]}}"#);
+        let header = [in_header].into_iter();
+        wrap(Envelope::Bedrock, body.as_bytes(), None, header, MAPPED).err()
+    };
+    let too_many = Some(EnvelopeFault::TooManyBetas);
+    assert_eq!(wrap(MAX_BETAS, ""), None);
+    assert_eq!(wrap(MAX_BETAS - 1, "b"), None);
+    assert_eq!(wrap(MAX_BETAS - 1, "b,c"), too_many);
+    assert_eq!(wrap(MAX_BETAS + 1, ""), too_many);
+    assert_eq!(wrap(0, &["b"; MAX_BETAS + 1].join(",")), too_many);
 }
 
 #[test]
@@ -217,7 +243,7 @@ fn claude_code_gets_through_to_every_target() {
     };
     assert_eq!(
         kept(Envelope::Bedrock),
-        "interleaved-thinking-2025-05-14,context-management-2025-06-27,effort-2025-11-24,tool-search-tool-2025-10-19"
+        "interleaved-thinking-2025-05-14,context-management-2025-06-27,tool-search-tool-2025-10-19,effort-2025-11-24"
     );
     assert_eq!(
         kept(Envelope::Vertex),
@@ -246,6 +272,21 @@ fn fields_go_with_the_beta_that_brought_them() {
             "structured-outputs-2025-11-13",
             r#"{"output_format":{},"output_config":{}}"#,
             r#""output_config":{}"#,
+        ),
+        (
+            "dangerous-tool-use-2026-09-03",
+            r#"{"safeguards":[{}],"a":1}"#,
+            r#""a":1"#,
+        ),
+        (
+            "mid-conversation-system-clear-at-2026-08-21",
+            r#"{"messages":[{"role":"system","clear_at":"next_user_message"}]}"#,
+            r#""messages":[{"role":"system"}]"#,
+        ),
+        (
+            "thinking-display-updates-2026-08-18,thinking-binding-controls-2026-08-01",
+            r#"{"thinking":{"type":"adaptive","display":"updates","block_binding":{}}}"#,
+            r#""thinking":{"type":"adaptive"}"#,
         ),
         (
             "task-budgets-2026-03-13",
@@ -298,6 +339,39 @@ fn the_scope_of_a_cache_goes_from_every_place_it_may_stand_in_and_from_no_other(
     );
 }
 
+#[test]
+fn what_claude_code_adds_to_its_turns_goes_with_the_betas_that_brought_it() {
+    let body = r#"{"messages":[{"role":"user","content":"hi"},{"role":"system","content":[{"type":"text","text":"t"},{"type":"tool_addition","tool":{"type":"tool_reference","name":"a"}}],"output_config":{"effort":"medium"}},{"role":"system","content":[{"type":"tool_removal","tool":{}}]},{"role":"system","content":[],"output_config":{"effort":"low"}}],"output_config":{"effort":"medium"}}"#;
+    let left = r#""messages":[{"role":"user","content":"hi"},{"role":"system","content":[{"type":"text","text":"t"}]}],"output_config":{"effort":"medium"}}"#;
+    for (target, version, betas) in [
+        (
+            Envelope::Bedrock,
+            "bedrock-2023-05-31",
+            r#""anthropic_beta":["interleaved-thinking-2025-05-14","context-management-2025-06-27","tool-search-tool-2025-10-19","effort-2025-11-24"],"#,
+        ),
+        (Envelope::Vertex, "vertex-2023-10-16", ""),
+    ] {
+        let expected = format!(r#"{{"anthropic_version":"{version}",{betas}{left}"#);
+        check(target, body, &[CLAUDE_CODE], &expected);
+    }
+}
+
+#[test]
+fn edits_of_the_context_that_a_cloud_does_not_know_go_and_the_others_stay() {
+    let known = r#"{"type":"clear_tool_uses_20250919"}"#;
+    let unknown = r#"{"type":"clear_thinking_20251015","keep":"all"}"#;
+    let body = |edits: &str| format!(r#"{{"context_management":{{"edits":[{edits}]}},"a":1}}"#);
+    for target in [Envelope::Bedrock, Envelope::Vertex] {
+        let left = |edits: &str| {
+            let wrapped = wrap_with(target, &body(edits), None, &["context-management-1"]);
+            let left: Value = serde_json::from_slice(&wrapped.body).expect("JSON");
+            left["context_management"]["edits"].to_string()
+        };
+        assert_eq!(left(&format!("{unknown},{known}")), format!("[{known}]"));
+        assert_eq!(left(unknown), "null");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -324,11 +398,12 @@ proptest! {
             })
             .expect("an object");
             prop_assert_eq!(&left, &kept);
-            prop_assert_eq!(wrapped.is_stream, stream);
+            let can_stream = target != Envelope::VertexCountTokens;
+            prop_assert_eq!(wrapped.is_stream, stream && can_stream);
             let expected: &[&str] = match target {
                 Envelope::Bedrock => &["anthropic_beta", "anthropic_version"],
                 Envelope::Vertex => &["anthropic_version", "stream"],
-                Envelope::VertexCountTokens => &["anthropic_version", "model", "stream"],
+                Envelope::VertexCountTokens => &["anthropic_version", "model"],
             };
             let mut added: Vec<_> = added.iter().map(|(name, _)| name.as_str()).collect();
             added.sort_unstable();
