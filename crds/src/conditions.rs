@@ -95,8 +95,8 @@ reasons! {
     KeyMissing,
     /// The entry of the Secret is empty.
     EmptyKey,
-    /// The Secret holds no credential of its kind, such as an API key: one line of printable ASCII;
-    /// or no admin token: 16 to 256 printable characters without spaces.
+    /// The Secret holds no credential of its kind, such as an API key: printable ASCII without
+    /// spaces; or no admin token: 16 to 256 printable characters without spaces.
     InvalidKey,
     /// A ConfigMap with certificates does not exist or has no such entry.
     CaBundleNotFound,
