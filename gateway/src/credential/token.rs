@@ -149,7 +149,7 @@ impl TokenSource {
     }
 
     /// Value of the header `authorization`: the token that is kept, or else a new one, for which
-    /// nobody waits longer than [`EXCHANGE_TIME`].
+    /// nobody waits longer than one exchange may take, 10 s.
     ///
     /// # Errors
     /// [`GatewayError::CredentialRefused`], [`GatewayError::EgressRefused`] or
