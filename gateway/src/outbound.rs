@@ -80,7 +80,7 @@ pub struct Payload {
 
 impl Payload {
     /// A body that goes on as it is.
-    fn as_is(body: UpstreamBody) -> Self {
+    pub fn as_is(body: UpstreamBody) -> Self {
         Self {
             body,
             is_stream: false,
@@ -90,7 +90,7 @@ impl Payload {
     }
 }
 
-/// Puts a body into the form that the provider takes; one that need not be whole has that already.
+/// Puts a whole body into the form that the provider takes.
 ///
 /// # Errors
 /// [`GatewayError::DuplicateModel`], [`GatewayError::ModelMissing`],
@@ -99,15 +99,12 @@ pub fn payload(
     target: &Target,
     model: &Model<'_>,
     headers: &HeaderMap,
-    body: UpstreamBody,
+    body: Bytes,
     budget: &Budget,
 ) -> Result<Payload, GatewayError> {
-    let Some(whole) = body.whole() else {
-        return Ok(Payload::as_is(body));
-    };
     match (target.carriage, model.new_in_body()) {
         (Carriage::Wrapped(envelope), _) => {
-            let wrapped = wrap(envelope, target, model, headers, whole)?;
+            let wrapped = wrap(envelope, target, model, headers, &body)?;
             Ok(Payload {
                 body: budget.hold(wrapped.body)?.into(),
                 is_stream: wrapped.is_stream,
@@ -116,11 +113,11 @@ pub fn payload(
             })
         }
         (Carriage::AsIs, Some(name)) => {
-            let renamed = json_edit::with_model(whole, name);
+            let renamed = json_edit::with_model(&body, name);
             let renamed = renamed.ok_or(GatewayError::DuplicateModel)?;
             Ok(Payload::as_is(budget.hold(renamed)?.into()))
         }
-        (Carriage::AsIs, None) => Ok(Payload::as_is(body)),
+        (Carriage::AsIs, None) => Ok(Payload::as_is(body.into())),
     }
 }
 

@@ -36,7 +36,7 @@ use crate::{
     identity::Identity,
     inbound::{self, Inbound},
     models::View,
-    outbound::{self, Model},
+    outbound::{self, Model, Payload},
     passthrough,
     record::{Outcome, Record},
     routing::{self, Target, Wish},
@@ -144,8 +144,9 @@ async fn exchange(
     }
     let target = planned?;
     record.key = Some(Arc::clone(&target.key));
-    let body = complete(record, &inbound, &target, body).await?;
-    let (mut request, is_stream) = prepare(record, parts, &inbound, &target, body)?;
+    let payload = fit(record, &inbound, &target, &parts.headers, body).await?;
+    let is_stream = payload.is_stream;
+    let mut request = prepare(record, parts, &inbound, &target, payload)?;
     credential::authorize(&mut request, &target, SystemTime::now()).await?;
     let answer = send(record, config, &target.key, request, fault).await?;
     match view.filter(|view| answer.status().is_success() && view.rewrites(&target)) {
@@ -235,19 +236,42 @@ async fn receive(
     Ok(Answer::Rewritten(Response::from_parts(head, body)))
 }
 
-/// Makes the request that the provider gets, without a credential; and whether a body in another
-/// envelope asks for a stream.
+/// Makes the request that the provider gets, without a credential.
 fn prepare(
     record: &Record,
     parts: Parts,
     inbound: &Inbound,
     target: &Target,
-    body: UpstreamBody,
-) -> Result<(Request<UpstreamBody>, bool), GatewayError> {
-    let worker = record.worker();
+    payload: Payload,
+) -> Result<Request<UpstreamBody>, GatewayError> {
     let model = Model::of(record.model.as_deref(), inbound, target);
-    let budget = worker.app.body_budget();
-    let payload = outbound::payload(target, &model, &parts.headers, body, &budget)?;
+    let mut request = outbound::build(parts, inbound, target, &model, payload)?;
+    if target.key.provider.may_loop() {
+        hops::note(request.headers_mut(), record.worker().app.id_prefix)?;
+    }
+    Ok(request)
+}
+
+/// Puts the body into the form that the provider takes. One that is to be changed or signed is
+/// waited for; then a model that it names late is known, too.
+async fn fit(
+    record: &mut Record,
+    inbound: &Inbound,
+    target: &Target,
+    headers: &HeaderMap,
+    body: UpstreamBody,
+) -> Result<Payload, GatewayError> {
+    let model = Model::of(record.model.as_deref(), inbound, target);
+    if !outbound::needs_whole_body(target, inbound, &model) {
+        return Ok(Payload::as_is(body));
+    }
+    let budget = record.worker().app.body_budget();
+    let whole = body.into_whole(&budget).await?;
+    if record.model.is_none() {
+        record.model = named_model(inbound, &whole.clone().into());
+    }
+    let model = Model::of(record.model.as_deref(), inbound, target);
+    let payload = outbound::payload(target, &model, headers, whole, &budget)?;
     if payload.dropped_betas > 0 {
         tracing::debug!(
             request.id = record.id(),
@@ -255,32 +279,7 @@ fn prepare(
             "left betas out that the provider refuses"
         );
     }
-    let is_stream = payload.is_stream;
-    let mut request = outbound::build(parts, inbound, target, &model, payload)?;
-    if target.key.provider.may_loop() {
-        hops::note(request.headers_mut(), worker.app.id_prefix)?;
-    }
-    Ok((request, is_stream))
-}
-
-/// Waits for all of a body that is to be changed or signed. Then a model that it names late is
-/// known, too.
-async fn complete(
-    record: &mut Record,
-    inbound: &Inbound,
-    target: &Target,
-    body: UpstreamBody,
-) -> Result<UpstreamBody, GatewayError> {
-    let model = Model::of(record.model.as_deref(), inbound, target);
-    if !outbound::needs_whole_body(target, inbound, &model) {
-        return Ok(body);
-    }
-    let budget = record.worker().app.body_budget();
-    let body = UpstreamBody::from(body.into_whole(&budget).await?);
-    if record.model.is_none() {
-        record.model = named_model(inbound, &body);
-    }
-    Ok(body)
+    Ok(payload)
 }
 
 /// Finds out who calls and takes a place for it; returns the caller's own credential, if any.
