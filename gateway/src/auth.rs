@@ -8,6 +8,7 @@ use anyray_wire::anyray::{
     headers, is_own_credential,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header::AUTHORIZATION};
+use percent_encoding::percent_decode_str;
 
 use crate::{error::GatewayError, service_account};
 
@@ -148,30 +149,9 @@ pub fn is_in_url(uri: &Uri) -> bool {
     if !text.contains(['%', '_']) {
         return false;
     }
-    let plain = percent_decoded(text);
+    let plain: Vec<u8> = percent_decode_str(text).collect();
     let mut words = plain.split(|byte| !is_word(char::from(*byte)));
     words.any(has_own_prefix)
-}
-
-/// The bytes that a URL's text stands for.
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        let code = behind.first_chunk::<2>().filter(|_| *first == b'%');
-        let code = code.and_then(|code| std::str::from_utf8(code).ok());
-        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            Some(byte) => {
-                plain.push(byte);
-                rest = behind.get(2..).unwrap_or_default();
-            }
-            None => {
-                plain.push(*first);
-                rest = behind;
-            }
-        }
-    }
-    plain
 }
 
 fn is_word(c: char) -> bool {
