@@ -20,6 +20,7 @@ use tokio::time::sleep;
 
 use crate::{
     http,
+    node::wait_for_service,
     operator::{READY_LIMIT, SYSTEM, gateway, secret},
     trial::{Context, Entry, exclusive},
 };
@@ -100,7 +101,10 @@ async fn settle(context: &Context) -> Result<()> {
         context.kubectl(&status).await.ok()
     };
     wait::until("a new pod", CLUSTER_LIMIT, rolled).await?;
-    Ok(())
+    // kube-proxy and the DNS pause as well before they watch again.
+    let expose = ["expose", echo, "--name=settled", "--port=8786"];
+    context.kubectl(&expose).await?;
+    wait_for_service(context, "settled", 8786, CLUSTER_LIMIT).await
 }
 
 /// Sends requests one after the other for so long; returns how many, and those that failed.

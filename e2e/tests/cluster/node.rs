@@ -19,7 +19,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::trial::{Context, Entry, exclusive, shared};
+use crate::{
+    faults::settled,
+    trial::{Context, Entry, shared},
+};
 
 /// For a pod to start, on a machine that is busy with other trials.
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -48,8 +51,8 @@ pub(crate) fn trials() -> Vec<Entry> {
         .on_ours_only(),
         shared("node_logs_exec_and_port_forward_work", can_be_looked_into),
         shared("node_a_deleted_namespace_goes", namespace_goes).within(READY_LIMIT * 2),
-        exclusive("node_the_api_server_can_be_stopped_and_started", restarts),
-        exclusive("node_the_api_server_can_fall_silent", falls_silent),
+        settled("node_the_api_server_can_be_stopped_and_started", restarts),
+        settled("node_the_api_server_can_fall_silent", falls_silent),
     ]
 }
 
@@ -67,15 +70,37 @@ async fn answers(context: Context) -> Result<()> {
 }
 
 async fn has_a_name(context: Context) -> Result<()> {
-    let service = context.create::<Service>(service()).await?;
-    let address = service
-        .spec
-        .and_then(|spec| spec.cluster_ip)
-        .context("no address")?;
-    let address: Ipv4Addr = address.parse()?;
-    let name = format!("fakes.{}.svc.cluster.local", context.namespace());
+    context.create::<Service>(service()).await?;
+    wait_for_name(&context, "fakes", ANSWER_LIMIT).await
+}
+
+/// Waits until the node leads to a pod of a Service, and the DNS has its name.
+pub(crate) async fn wait_for_service(
+    context: &Context,
+    name: &str,
+    port: u16,
+    limit: Duration,
+) -> Result<()> {
+    let url = context
+        .cluster()
+        .service_url(context.namespace(), name, port);
+    let url = url.await?;
+    let address = url.strip_prefix("http://").context("an http URL")?;
+    let leads = async || {
+        let connected = timeout(SILENCE, TcpStream::connect(address)).await;
+        connected.ok()?.ok()
+    };
+    wait::until("the node to lead to the Service", limit, leads).await?;
+    wait_for_name(context, name, limit).await
+}
+
+async fn wait_for_name(context: &Context, service: &str, limit: Duration) -> Result<()> {
+    let address = context.api::<Service>().get(service).await?.spec;
+    let address = address.and_then(|spec| spec.cluster_ip);
+    let address: Ipv4Addr = address.context("no address")?.parse()?;
+    let name = format!("{service}.{}.svc.cluster.local", context.namespace());
     let found = async || (resolve(&name).await.ok()? == address).then_some(());
-    wait::until("the name of the Service", ANSWER_LIMIT, found).await
+    wait::until("the name of the Service", limit, found).await
 }
 
 async fn is_refused(context: Context) -> Result<()> {
@@ -164,7 +189,7 @@ async fn namespace_goes(context: Context) -> Result<()> {
     wait::until("the namespace to go", READY_LIMIT, gone).await
 }
 
-async fn restarts(context: Context) -> Result<()> {
+async fn restarts(context: &Context) -> Result<()> {
     let cluster = context.cluster();
     let before = cluster.api_server_pid()?;
     cluster.stop_api_server().await?;
@@ -173,10 +198,10 @@ async fn restarts(context: Context) -> Result<()> {
     cluster.start_api_server().await?;
     ensure!(cluster.api_server_pid()? != before);
     // What it knew it knows again, and pods can run.
-    start_fakes(&context).await
+    start_fakes(context).await
 }
 
-async fn falls_silent(context: Context) -> Result<()> {
+async fn falls_silent(context: &Context) -> Result<()> {
     let cluster = context.cluster();
     let hole = cluster.black_hole_api_server().await?;
     TcpStream::connect(cluster.api_server_address()?).await?;
