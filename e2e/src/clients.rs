@@ -28,6 +28,15 @@ const CLOSED_PORT: &str = "http://127.0.0.1:9";
 /// Where the scripts are.
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients");
 
+/// What a script is written in.
+#[derive(Clone, Copy, Debug)]
+pub enum Language {
+    /// `clients/python`.
+    Python,
+    /// `clients/node`.
+    Node,
+}
+
 /// The installed clients.
 #[derive(Clone, Debug)]
 pub struct Clients {
@@ -72,6 +81,18 @@ impl Clients {
             root.display()
         );
         Ok(Self { root })
+    }
+
+    /// The script of this name, without its ending, in one of the languages.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::python`] and [`Self::node`].
+    pub fn script(&self, language: Language, name: &str) -> Result<Client> {
+        match language {
+            Language::Python => self.python(&format!("{name}.py")),
+            Language::Node => self.node(&format!("{name}.mjs")),
+        }
     }
 
     /// A script of `clients/python`.

@@ -3,13 +3,8 @@
 //! The hosts must have names that DNS knows, and no test may ask the internet: the gateway runs in
 //! a mount namespace with a table of hosts of its own, see `Gateway::start_with_hosts`.
 
-#![cfg(test)]
-
-#[path = "gateway_passthrough/egress.rs"]
 mod egress;
-#[path = "gateway_passthrough/refused.rs"]
 mod refused;
-#[path = "gateway_passthrough/seats.rs"]
 mod seats;
 
 use std::path::PathBuf;

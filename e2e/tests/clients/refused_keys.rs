@@ -4,8 +4,6 @@
 //! Calls are counted before the gateway, by the tap, and in the gateway's own access log; the
 //! provider never sees one.
 
-#![cfg(test)]
-
 use std::{io::Write, time::Duration};
 
 use anyhow::{Context, Result, ensure};

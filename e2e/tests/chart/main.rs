@@ -6,13 +6,9 @@
 
 #![cfg(test)]
 
-#[path = "chart/guide.rs"]
 mod guide;
-#[path = "chart/pods.rs"]
 mod pods;
-#[path = "chart/rights.rs"]
 mod rights;
-#[path = "chart/values.rs"]
 mod values;
 
 use std::{

@@ -1,8 +1,6 @@
 //! A gateway in front of a gateway: what a key of `anyray-upstream` leads to, and what it must
 //! not lead to.
 
-#![cfg(test)]
-
 use anyhow::{Result, ensure};
 use anyray_e2e::{
     call::Dialect,

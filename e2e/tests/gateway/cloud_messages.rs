@@ -1,9 +1,7 @@
 //! Anthropic's Messages API to Claude on Bedrock and on Vertex AI: the envelope differs, what
 //! the caller sees does not.
 //!
-//! What Anthropic's SDK makes of it is in `sdk_anthropic_clouds_python` and `…_node`.
-
-#![cfg(test)]
+//! What Anthropic's SDK makes of it is in `clients/anthropic_clouds.rs`.
 
 use anyhow::{Context, Result, bail, ensure};
 use anyray_e2e::{

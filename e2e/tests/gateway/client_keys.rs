@@ -1,21 +1,13 @@
 //! Client keys: who is let in, who is told what, and what a key may do.
 //!
-//! How a key comes about is in `gateway_redeem`, what real clients make of a refusal in
-//! `refused_keys`.
+//! How a key comes about is in `redeem`, what real clients make of a refusal in
+//! `clients/refused_keys.rs`.
 
-#![cfg(test)]
-
-#[path = "gateway_client_keys/accepted.rs"]
 mod accepted;
-#[path = "gateway_client_keys/changes.rs"]
 mod changes;
-#[path = "gateway_client_keys/identity.rs"]
 mod identity;
-#[path = "gateway_client_keys/limits.rs"]
 mod limits;
-#[path = "gateway_client_keys/models.rs"]
 mod models;
-#[path = "gateway_client_keys/refused.rs"]
 mod refused;
 
 use std::time::Duration;

@@ -1,37 +1,24 @@
 //! Tests on a real Kubernetes: one of ours, or the one that `KUBECONFIG` names.
 //!
-//! One cluster serves all trials; what a trial is and how it runs is in `cluster/trial.rs`.
+//! One cluster serves all trials; what a trial is and how it runs is in `trial`.
 
 #![expect(
     clippy::indexing_slicing,
     reason = "a field that a JSON value does not have reads as null"
 )]
 
-#[path = "cluster/access.rs"]
 mod access;
-#[path = "cluster/definitions.rs"]
 mod definitions;
-#[path = "cluster/faults.rs"]
 mod faults;
-#[path = "cluster/http.rs"]
 mod http;
-#[path = "cluster/life.rs"]
 mod life;
-#[path = "cluster/node.rs"]
 mod node;
-#[path = "cluster/operator.rs"]
 mod operator;
-#[path = "cluster/quickstart.rs"]
 mod quickstart;
-#[path = "cluster/refusals.rs"]
 mod refusals;
-#[path = "cluster/rotation.rs"]
 mod rotation;
-#[path = "cluster/security.rs"]
 mod security;
-#[path = "cluster/statuses.rs"]
 mod statuses;
-#[path = "cluster/trial.rs"]
 mod trial;
 
 use std::{

@@ -1,6 +1,6 @@
 //! Row S15: what is too large, too slow or too many is turned away; what is merely unusual passes.
 //!
-//! How much memory all this may take is in `gateway_memory`.
+//! How much memory all this may take is in `load`.
 
 use std::{
     rc::Rc,

@@ -1,6 +1,6 @@
 //! Rows S12 and S13: which headers cross the gateway, in both directions.
 //!
-//! Which credential goes upstream is in `gateway_credentials`.
+//! Which credential goes upstream is in `credentials`.
 
 use std::collections::BTreeMap;
 

@@ -4,11 +4,9 @@
 //! What the SDK must see is in `clients/python/boto3_*.py`; here is what both ends of the
 //! gateway saw of it.
 
-#![cfg(test)]
-
 use anyhow::Result;
 use anyray_e2e::{
-    clients::Clients,
+    clients::{Clients, Language},
     clouds::{AwsPair, Cloud, CloudRig},
     ends::Ends,
     sdk,
@@ -27,14 +25,15 @@ const OPERATIONS: [&str; 5] = [
 const PLACES: [&str; 2] = ["signature", "header"];
 
 async fn prove(rig: &CloudRig, script: &str, place: &str) -> Result<Ends> {
-    rig.prove(Clients::find()?.python(script)?, place).await
+    rig.prove(Clients::find()?.script(Language::Python, script)?, place)
+        .await
 }
 
 #[tokio::test]
 async fn answers_with_the_key_in_either_place() -> Result<()> {
     for place in PLACES {
         let rig = CloudRig::start(Cloud::Bedrock(AwsPair::LongTerm)).await?;
-        let ends = prove(&rig, "boto3_answers.py", place).await?;
+        let ends = prove(&rig, "boto3_answers", place).await?;
         sdk::check_operations(&ends, &OPERATIONS)?;
     }
     Ok(())
@@ -44,7 +43,7 @@ async fn answers_with_the_key_in_either_place() -> Result<()> {
 async fn answers_by_temporary_keys_and_by_bedrocks_own() -> Result<()> {
     for cloud in [Cloud::Bedrock(AwsPair::Temporary), Cloud::BedrockApiKey] {
         let rig = CloudRig::start(cloud).await?;
-        let ends = prove(&rig, "boto3_answers.py", "signature").await?;
+        let ends = prove(&rig, "boto3_answers", "signature").await?;
         sdk::check_operations(&ends, &OPERATIONS)?;
     }
     Ok(())
@@ -53,20 +52,20 @@ async fn answers_by_temporary_keys_and_by_bedrocks_own() -> Result<()> {
 #[tokio::test]
 async fn answers_of_a_provider_behind_tls() -> Result<()> {
     let rig = CloudRig::start_tls(Cloud::Bedrock(AwsPair::LongTerm)).await?;
-    let ends = prove(&rig, "boto3_answers.py", "header").await?;
+    let ends = prove(&rig, "boto3_answers", "header").await?;
     sdk::check_operations(&ends, &OPERATIONS)
 }
 
 #[tokio::test]
 async fn errors_are_the_providers_and_come_once() -> Result<()> {
     let rig = CloudRig::start(Cloud::Bedrock(AwsPair::LongTerm)).await?;
-    let ends = prove(&rig, "boto3_errors.py", "signature").await?;
+    let ends = prove(&rig, "boto3_errors", "signature").await?;
     sdk::check_statuses(&ends)
 }
 
 #[tokio::test]
 async fn broken_streams_are_errors() -> Result<()> {
     let rig = CloudRig::start(Cloud::Bedrock(AwsPair::LongTerm)).await?;
-    let ends = prove(&rig, "boto3_broken_streams.py", "signature").await?;
+    let ends = prove(&rig, "boto3_broken_streams", "signature").await?;
     sdk::check_broken_streams(&ends)
 }

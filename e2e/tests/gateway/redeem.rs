@@ -1,12 +1,7 @@
 //! From an invite to a client key: by the admin API and `/connect/redeem`, once, whatever fails.
 
-#![cfg(test)]
-
-#[path = "gateway_redeem/admin.rs"]
 mod admin;
-#[path = "gateway_redeem/answers.rs"]
 mod answers;
-#[path = "gateway_redeem/races.rs"]
 mod races;
 
 use std::time::Duration;

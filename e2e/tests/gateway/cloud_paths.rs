@@ -1,8 +1,6 @@
 //! Where a request goes at a cloud: native paths as they came, plain paths to the cloud's own,
 //! names of models by the key's map, project and location by the key.
 
-#![cfg(test)]
-
 use anyhow::{Context, Result, bail, ensure};
 use anyray_e2e::{
     call::{Dialect, Request},

@@ -4,8 +4,6 @@
 //! That each is right is checked by the fake, in every test with a cloud. Here is when it is
 //! renewed, and what a caller sees when there is none.
 
-#![cfg(test)]
-
 use std::time::Duration;
 
 use anyhow::{Result, ensure};

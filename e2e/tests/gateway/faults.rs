@@ -1,7 +1,7 @@
 //! Row R27: what a caller sees of a provider that fails, in each dialect.
 //!
-//! Providers that break the protocol are in `gateway_upstream`, those that cannot be connected to
-//! in `gateway_connect`.
+//! Providers that break the protocol are in `upstream`, those that cannot be connected to in
+//! `connect`.
 
 use std::time::{Duration, Instant};
 

@@ -1,11 +1,9 @@
 //! Claude Code works unchanged through the gateway in its modes for Bedrock and Vertex AI, and
 //! as it is where the gateway leads its models to one of them.
 //!
-//! As in `agent_claude_code`, the real program runs one prompt with `-p`. It has nothing but
+//! As in `claude_code`, the real program runs one prompt with `-p`. It has nothing but
 //! the gateway's key: the credentials for the clouds are the gateway's, and the fake checks
 //! them.
-
-#![cfg(test)]
 
 use anyhow::{Context, Result, ensure};
 use anyray_e2e::{

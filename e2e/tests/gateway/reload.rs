@@ -1,6 +1,6 @@
 //! Row R17: a directory that is not one good configuration never comes into force.
 //!
-//! What happens to requests while a good one does is in `gateway_rotation`.
+//! What happens to requests while a good one does is in `rotation`.
 
 use std::{fs, path::Path, time::Duration};
 

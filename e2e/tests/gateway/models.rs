@@ -1,8 +1,6 @@
 //! The list of models: the provider's own, byte for byte, unless the caller may use others than
 //! those that it names.
 
-#![cfg(test)]
-
 use anyhow::{Context, Result, ensure};
 use anyray_e2e::{
     call::{Dialect, Request},
