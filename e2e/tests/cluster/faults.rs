@@ -87,23 +87,32 @@ pub(crate) fn settled(
     .within(SETTLED_LIMIT)
 }
 
-/// Waits until the cluster itself is back, so that what comes next finds it as it was.
+/// Waits until the cluster itself is back, so that what comes next finds it as it was: controllers
+/// and nodes pause up to half a minute before they watch again, each of their watches by itself.
 async fn settle(context: &Context) -> Result<()> {
     let account = "serviceaccount/default";
     context.kubectl(&["delete", account]).await?;
     let made = async || context.read(account).await.ok();
     wait::until("a service account to be made", CLUSTER_LIMIT, made).await?;
     context.start_echo().await?;
-    let echo = "deployment/echo";
-    context.kubectl(&["rollout", "restart", echo]).await?;
+    // A new Service, which is first without a pod and then gets one, as those of trials do.
+    let settled = ["create", "service", "clusterip", "settled", "--tcp=8786"];
+    context.kubectl(&settled).await?;
+    let of_service = "--selector=kubernetes.io/service-name=settled";
+    let slice = async || {
+        let get = ["get", "endpointslices", of_service, "--output=name"];
+        let slices = context.kubectl(&get).await.ok()?;
+        (!slices.is_empty()).then_some(())
+    };
+    wait::until("the endpoints of a Service", CLUSTER_LIMIT, slice).await?;
+    let labels = json!({ "metadata": { "labels": { "app": "settled" } } });
+    let pods = json!({ "spec": { "template": labels } });
+    context.patch("deployment/echo", &pods).await?;
     let rolled = async || {
-        let status = ["rollout", "status", echo, "--timeout=10s"];
+        let status = ["rollout", "status", "deployment/echo", "--timeout=10s"];
         context.kubectl(&status).await.ok()
     };
     wait::until("a new pod", CLUSTER_LIMIT, rolled).await?;
-    // kube-proxy and the DNS pause as well before they watch again.
-    let expose = ["expose", echo, "--name=settled", "--port=8786"];
-    context.kubectl(&expose).await?;
     wait_for_service(context, "settled", 8786, CLUSTER_LIMIT).await
 }
 
