@@ -5,19 +5,22 @@
 #   bench.sh keys            anyray without client keys, with one and with 10,000: a look-up's cost and memory
 #   bench.sh gate            anyray against ref-raw alone, exit 1 if it costs over 1.6 times as much
 . "$(dirname "${BASH_SOURCE[0]}")/../.ci/env.sh"
+. images/static.sh
 
 gate=1.6
+# The binary of the image is what is measured.
+gateway=$(dirname "$(static_binary release anyray-gateway)")
 mode=${1:-report}
 report=${2:-bench/results/$mode.md}
 
 # The scenarios of the clouds; rows are added to the file that is given.
 clouds() {
-  python3 bench/run.py --gateway "$target/release" --only direct,nginx,ref-raw,anyray-bearer,anyray-clouds \
+  python3 bench/run.py --gateway "$gateway" --only direct,nginx,ref-raw,anyray-bearer,anyray-clouds \
     --scen nb,nbb,nc,nv,nvb,nvc,wb,wc --out "$1" --report "$report"
 }
 
 built() {
-  cargo build --quiet --locked --release --package anyray-gateway &&
+  static_build release anyray-gateway &&
     cargo build --quiet --locked --release --manifest-path bench/Cargo.toml --target-dir bench/target &&
     cargo build --quiet --locked --release --manifest-path bench/refproxy/Cargo.toml --target-dir bench/refproxy/target
 }
@@ -34,7 +37,7 @@ step "build in release" built
 case $mode in
   report)
     rm -f bench/results/results.jsonl
-    step "bench" python3 bench/run.py --gateway "$target/release" --only direct,nginx,ref-raw,ref-current,anyray \
+    step "bench" python3 bench/run.py --gateway "$gateway" --only direct,nginx,ref-raw,ref-current,anyray \
       --scen a,a0,a1,b,b1,bm,c,c1,d,idle --report "$report"
     step "bench clouds" clouds bench/results/results.jsonl
     echo "written: $report"
@@ -46,12 +49,12 @@ case $mode in
     ;;
   keys)
     rm -f bench/results/keys.jsonl
-    step "bench keys" python3 bench/run.py --gateway "$target/release" --only anyray,anyray-key,anyray-keys \
+    step "bench keys" python3 bench/run.py --gateway "$gateway" --only anyray,anyray-key,anyray-keys \
       --scen a,idle --reps 5 --out bench/results/keys.jsonl
     step "bench keys" python3 bench/run.py --only anyray,anyray-key,anyray-keys --out bench/results/keys.jsonl --table
     ;;
   gate)
-    step "bench gate" python3 bench/run.py --gateway "$target/release" --gate "$gate"
+    step "bench gate" python3 bench/run.py --gateway "$gateway" --gate "$gate"
     ;;
   *)
     echo "bench: 'report [FILE]', 'clouds [FILE]', 'keys' or 'gate', not '$mode'" >&2

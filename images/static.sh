@@ -1,5 +1,5 @@
-# Sourced by images/build.sh and connect/npm/pack.sh: how static binaries are compiled. Both set the
-# same flags, so that they share what is built of their dependencies.
+# Sourced by images/build.sh, connect/npm/pack.sh and bench/bench.sh: how static binaries are compiled.
+# All set the same flags, so that they share what is built of their dependencies.
 #
 #   IMAGE_CPU     oldest CPU that must run them (default: x86-64-v2, any server since 2010;
 #                 x86-64-v3 needs AVX2 and scans large bodies faster)
