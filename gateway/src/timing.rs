@@ -22,9 +22,11 @@ const TRIES: usize = 40_000;
 /// Measurements that all have to show the same difference before it counts as one.
 const MEASUREMENTS: usize = 5;
 
-/// Standard deviations of a fair coin from which on a measurement shows a difference: chance leads
-/// there less than once in 10^14, and 52 of 100 tries that go the same way do.
-const SHOWN_AT: f64 = 8.0;
+/// Standard deviations of a fair coin from which on a measurement shows a difference: 60 of 100
+/// tries that go the same way. A comparison that ends early shows nearly 200, which is all of them.
+/// Chance stays below 8; a busy sibling of the core has been seen to make up to 16 of nothing, by
+/// less than a nanosecond.
+const SHOWN_AT: f64 = 40.0;
 
 /// Two credentials, by what is random in them.
 pub(crate) const RIGHT: [[u8; SECRET_BYTES]; 2] = [[0x5a; SECRET_BYTES], [0xc3; SECRET_BYTES]];
@@ -100,18 +102,23 @@ mod tests {
 
     use super::*;
 
-    /// What nobody may do: it ends at the first character that is wrong.
-    fn is_same(guess: &str, right: &str) -> bool {
-        guess.len() == right.len() && guess.bytes().zip(right.bytes()).all(|(a, b)| a == b)
+    /// What nobody may do: it ends at the first characters that are wrong, of so many at a time.
+    fn is_same(guess: &str, right: &str, at_a_time: usize) -> bool {
+        let (guess, right) = (guess.as_bytes(), right.as_bytes());
+        let mut parts = guess.chunks(at_a_time).zip(right.chunks(at_a_time));
+        guess.len() == right.len() && parts.all(|(a, b)| a == b)
     }
 
     #[test]
     fn a_comparison_that_ends_early_shows() {
         let right = RIGHT.map(|right| write_admin_token(&right));
-        let shown = find_difference(&guesses(write_admin_token), str::to_owned, |door, guess| {
-            black_box(is_same(guess, &right[door]));
-        });
-        assert!(shown.is_some_and(|shown| shown[0] > 0.0));
+        for at_a_time in [1, 8, 16] {
+            let guesses = guesses(write_admin_token);
+            let shown = find_difference(&guesses, str::to_owned, |door, guess| {
+                black_box(is_same(guess, &right[door], at_a_time));
+            });
+            assert!(shown.is_some_and(|shown| shown[0] > 0.0), "{at_a_time}");
+        }
     }
 
     #[test]
