@@ -16,15 +16,6 @@ use anyray_e2e::{
 };
 use rstest::rstest;
 
-/// Clients of `InvokeModel`, with the key as a bearer and as the id of a signature.
-const INVOKING: [&str; 2] = ["bedrock", "bedrock-signed"];
-
-/// Clients of Bedrock's Messages API, the same way.
-const MESSAGING: [&str; 2] = ["mantle", "mantle-signed"];
-
-/// Clients of Vertex AI, with a base URL without and with a version.
-const PREDICTING: [&str; 2] = ["vertex", "vertex-v1"];
-
 /// Anthropic's own client, which the gateway sends to a cloud.
 const WRAPPED: [(Cloud, &str); 2] = [
     (BEDROCK, "bedrock-anthropic"),
@@ -33,58 +24,33 @@ const WRAPPED: [(Cloud, &str); 2] = [
 
 const BEDROCK: Cloud = Cloud::Bedrock(AwsPair::LongTerm);
 
-/// Runs a script as each of the clients, each against a rig of its own.
-async fn prove_each(
-    cloud: Cloud,
-    clients: &[&str],
-    language: Language,
-    script: &str,
-    check: impl Fn(&Ends) -> Result<()>,
+const BEDROCK_CLIENT: (Cloud, &str) = (BEDROCK, "bedrock");
+const MANTLE_CLIENT: (Cloud, &str) = (BEDROCK, "mantle");
+const VERTEX_CLIENT: (Cloud, &str) = (Cloud::VertexAi, "vertex");
+
+/// Runs a script as a client of a cloud.
+async fn prove((cloud, client): (Cloud, &str), language: Language, script: &str) -> Result<Ends> {
+    let script = Clients::find()?.script(language, script)?;
+    CloudRig::start(cloud).await?.prove(script, client).await
+}
+
+/// Bedrock has the key as a bearer and as the id of a signature, Vertex AI a base URL without and
+/// with a version.
+#[rstest]
+#[case::invocations(BEDROCK_CLIENT, &sdk::BEDROCK_INVOKE_PATHS)]
+#[case::signed_invocations((BEDROCK, "bedrock-signed"), &sdk::BEDROCK_INVOKE_PATHS)]
+#[case::messages(MANTLE_CLIENT, &sdk::BEDROCK_MESSAGES_PATHS)]
+#[case::signed_messages((BEDROCK, "mantle-signed"), &sdk::BEDROCK_MESSAGES_PATHS)]
+#[case::predictions(VERTEX_CLIENT, &sdk::VERTEX_CLAUDE_PATHS)]
+#[case::predictions_of_v1((Cloud::VertexAi, "vertex-v1"), &sdk::VERTEX_CLAUDE_PATHS)]
+#[tokio::test]
+async fn answers(
+    #[case] client: (Cloud, &str),
+    #[case] paths: &[&str],
+    #[values(Python, Node)] language: Language,
 ) -> Result<()> {
-    for client in clients {
-        let rig = CloudRig::start(cloud).await?;
-        check(
-            &rig.prove(Clients::find()?.script(language, script)?, client)
-                .await?,
-        )?;
-    }
-    Ok(())
-}
-
-#[rstest]
-#[tokio::test]
-async fn bedrock_answers_invocations(#[values(Python, Node)] language: Language) -> Result<()> {
-    let check = |ends: &Ends| sdk::check_operations(ends, &sdk::BEDROCK_INVOKE_PATHS);
-    prove_each(
-        BEDROCK,
-        &INVOKING,
-        language,
-        "anthropic_clouds_answers",
-        check,
-    )
-    .await
-}
-
-#[rstest]
-#[tokio::test]
-async fn bedrock_answers_messages(#[values(Python, Node)] language: Language) -> Result<()> {
-    let check = |ends: &Ends| sdk::check_operations(ends, &sdk::BEDROCK_MESSAGES_PATHS);
-    prove_each(
-        BEDROCK,
-        &MESSAGING,
-        language,
-        "anthropic_clouds_answers",
-        check,
-    )
-    .await
-}
-
-#[rstest]
-#[tokio::test]
-async fn vertex_ai_answers_predictions(#[values(Python, Node)] language: Language) -> Result<()> {
-    let check = |ends: &Ends| sdk::check_operations(ends, &sdk::VERTEX_CLAUDE_PATHS);
-    let script = "anthropic_clouds_answers";
-    prove_each(Cloud::VertexAi, &PREDICTING, language, script, check).await
+    let ends = prove(client, language, "anthropic_clouds_answers").await?;
+    sdk::check_operations(&ends, paths)
 }
 
 #[rstest]
@@ -92,7 +58,7 @@ async fn vertex_ai_answers_predictions(#[values(Python, Node)] language: Languag
 async fn answers_of_a_provider_behind_tls(
     #[values(Python, Node)] language: Language,
 ) -> Result<()> {
-    for (cloud, client) in [(BEDROCK, "bedrock"), (Cloud::VertexAi, "vertex")] {
+    for (cloud, client) in [BEDROCK_CLIENT, VERTEX_CLIENT] {
         let rig = CloudRig::start_tls(cloud).await?;
         let script = Clients::find()?.script(language, "anthropic_clouds_answers")?;
         sdk::check_operations(&rig.prove(script, client).await?, &[])?;
@@ -102,55 +68,21 @@ async fn answers_of_a_provider_behind_tls(
 
 #[rstest]
 #[tokio::test]
-async fn errors_of_bedrock_are_the_providers_and_come_once(
+async fn errors_are_the_providers_and_come_once(
+    #[values(BEDROCK_CLIENT, MANTLE_CLIENT, VERTEX_CLIENT)] client: (Cloud, &str),
     #[values(Python, Node)] language: Language,
 ) -> Result<()> {
-    let clients = ["bedrock", "mantle"];
-    let script = "anthropic_clouds_errors";
-    prove_each(BEDROCK, &clients, language, script, sdk::check_statuses).await
+    sdk::check_statuses(&prove(client, language, "anthropic_clouds_errors").await?)
 }
 
 #[rstest]
 #[tokio::test]
-async fn errors_of_vertex_ai_are_the_providers_and_come_once(
+async fn broken_streams_are_errors(
+    #[values(BEDROCK_CLIENT, MANTLE_CLIENT, VERTEX_CLIENT)] client: (Cloud, &str),
     #[values(Python, Node)] language: Language,
 ) -> Result<()> {
-    let script = "anthropic_clouds_errors";
-    prove_each(
-        Cloud::VertexAi,
-        &["vertex"],
-        language,
-        script,
-        sdk::check_statuses,
-    )
-    .await
-}
-
-#[rstest]
-#[tokio::test]
-async fn broken_streams_of_bedrock_are_errors(
-    #[values(Python, Node)] language: Language,
-) -> Result<()> {
-    let clients = ["bedrock", "mantle"];
-    let script = "anthropic_clouds_broken_streams";
-    prove_each(
-        BEDROCK,
-        &clients,
-        language,
-        script,
-        sdk::check_broken_streams,
-    )
-    .await
-}
-
-#[rstest]
-#[tokio::test]
-async fn broken_streams_of_vertex_ai_are_errors(
-    #[values(Python, Node)] language: Language,
-) -> Result<()> {
-    let script = "anthropic_clouds_broken_streams";
-    let check = sdk::check_broken_streams;
-    prove_each(Cloud::VertexAi, &["vertex"], language, script, check).await
+    let ends = prove(client, language, "anthropic_clouds_broken_streams").await?;
+    sdk::check_broken_streams(&ends)
 }
 
 #[rstest]

@@ -4,7 +4,6 @@
 
 #![cfg(test)]
 
-mod anthropic;
 mod anthropic_clouds;
 mod boto3;
 mod claude_code;
@@ -12,6 +11,6 @@ mod claude_code_clouds;
 mod codex;
 mod frameworks;
 mod google_genai;
-mod openai;
 mod openai_azure;
 mod refused_keys;
+mod sdks;

@@ -9,11 +9,15 @@ use std::{io::Write, time::Duration};
 use anyhow::{Context, Result, ensure};
 use anyray_e2e::{
     client_keys::{ClientKey, KeyFolder, ask_admin, make_key, start, text},
-    clients::{Client, Clients, Finished},
+    clients::{
+        Client, Clients, Finished,
+        Language::{self, Node, Python},
+    },
     rig::Rig,
     wait,
 };
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use rstest::rstest;
 use serde_json::{Value, json};
 
 /// What the gateway says of a key that it does not know.
@@ -199,7 +203,19 @@ async fn codex_asks_a_few_times_within_seconds_and_gives_up() -> Result<()> {
 }
 
 /// An SDK with its usual retries raises an error after one call.
-async fn check_sdk(client: impl Fn(&Rig, &str) -> Result<Client>, path: &str) -> Result<()> {
+#[rstest]
+#[case::openai("openai_refused", "/v1/chat/completions")]
+#[case::anthropic("anthropic_refused", "/v1/messages")]
+#[tokio::test]
+async fn an_sdk_asks_once_and_raises_the_gateways_words(
+    #[case] script: &str,
+    #[case] path: &str,
+    #[values(Python, Node)] language: Language,
+) -> Result<()> {
+    let client = |rig: &Rig, key: &str| {
+        let client = Clients::find()?.script(language, script)?;
+        Ok(with_settings(client, rig, key))
+    };
     for_both(client, async |refusing, client| {
         let (finished, calls) = refusing.run(client, path).await?;
         let finished = finished.succeeded()?;
@@ -207,40 +223,4 @@ async fn check_sdk(client: impl Fn(&Rig, &str) -> Result<Client>, path: &str) ->
         Ok(())
     })
     .await
-}
-
-#[tokio::test]
-async fn openai_python_asks_once_and_raises_the_gateways_words() -> Result<()> {
-    let client = |rig: &Rig, key: &str| {
-        let client = Clients::find()?.python("openai_refused.py")?;
-        Ok(with_settings(client, rig, key))
-    };
-    check_sdk(client, "/v1/chat/completions").await
-}
-
-#[tokio::test]
-async fn openai_node_asks_once_and_throws_the_gateways_words() -> Result<()> {
-    let client = |rig: &Rig, key: &str| {
-        let client = Clients::find()?.node("openai_refused.mjs")?;
-        Ok(with_settings(client, rig, key))
-    };
-    check_sdk(client, "/v1/chat/completions").await
-}
-
-#[tokio::test]
-async fn anthropic_python_asks_once_and_raises_the_gateways_words() -> Result<()> {
-    let client = |rig: &Rig, key: &str| {
-        let client = Clients::find()?.python("anthropic_refused.py")?;
-        Ok(with_settings(client, rig, key))
-    };
-    check_sdk(client, "/v1/messages").await
-}
-
-#[tokio::test]
-async fn anthropic_node_asks_once_and_throws_the_gateways_words() -> Result<()> {
-    let client = |rig: &Rig, key: &str| {
-        let client = Clients::find()?.node("anthropic_refused.mjs")?;
-        Ok(with_settings(client, rig, key))
-    };
-    check_sdk(client, "/v1/messages").await
 }
