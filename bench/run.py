@@ -103,6 +103,10 @@ def load_peers(a):
     return {n: peers[n] for n in names}
 
 
+def read_rows(out):
+    return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+
+
 def main():
     a = arguments()
     # What is started runs in a folder of its own, so that every path must be absolute.
@@ -114,15 +118,14 @@ def main():
         out.unlink(missing_ok=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     complete = a.table or a.ratios or run_all(a, out)
-    rows = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    rows = read_rows(out)
     if a.gate:
         text, passed = report.gate(rows, a.gate, a.scen.split(","))
         if complete and not passed:
             # A busy host moves minima of few repetitions: as many again count with them.
             print(f"{text}\nbench gate: measured once more", flush=True)
             complete = run_all(a, out)
-            rows = [json.loads(line) for line in out.read_text().splitlines()]
-            text, passed = report.gate(rows, a.gate, a.scen.split(","))
+            text, passed = report.gate(read_rows(out), a.gate, a.scen.split(","))
         print(text)
         sys.exit(0 if passed and complete else 1)
     if a.table or not a.ratios:
