@@ -26,29 +26,13 @@ choose_tool() {
   fi
 }
 
-compile() {
-  local image
-  for image; do
-    static_build "$(profile_of "$image")" "anyray-$image" || return
-  done
-}
-
-# The gateway is what every request waits for.
-profile_of() {
-  case $1 in gateway) echo release ;; *) echo image ;; esac
-}
-
-binary_of() {
-  static_binary "$(profile_of "$1")" "anyray-$1"
-}
-
 name_of() {
   echo "${IMAGE_REGISTRY:+${IMAGE_REGISTRY%/}/}anyray-$1:$tag"
 }
 
 assemble() {
   local image=$1 binary context labels
-  binary=$(binary_of "$image")
+  binary=$(static_binary "anyray-$image")
   context=$(mktemp -d)
   labels=(
     --label "org.opencontainers.image.title=anyray-$image"
@@ -81,12 +65,12 @@ try() {
 
 choose_tool
 echo "Building for $triple, CPU $cpu or newer, with $tool"
-step "static release build" compile "$@"
+step "static release build" static_build "${@/#/anyray-}"
 for image; do
   step "image $(name_of "$image")" assemble "$image"
   if [ "$platform" = linux/amd64 ]; then
     step "start $(name_of "$image")" try "$image"
   fi
-  echo "$(name_of "$image"): $(stat -c %s "$(binary_of "$image")") bytes"
+  echo "$(name_of "$image"): $(stat -c %s "$(static_binary "anyray-$image")") bytes"
 done
 [ "$tool" = docker ] || echo "To list or push them: STORAGE_DRIVER=$STORAGE_DRIVER buildah images"

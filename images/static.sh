@@ -1,5 +1,4 @@
 # Sourced by images/build.sh, connect/npm/pack.sh and bench/bench.sh: how static binaries are compiled.
-# All set the same flags, so that they share what is built of their dependencies.
 #
 #   IMAGE_CPU     oldest CPU that must run them (default: x86-64-v2, any server since 2010;
 #                 x86-64-v3 needs AVX2 and scans large bodies faster)
@@ -18,17 +17,23 @@ case $triple in
     ;;
 esac
 
-# Prints where the binary of a package is built: static_binary PROFILE PACKAGE
+# Prints where the binary of a package is built: static_binary PACKAGE
 static_binary() {
-  echo "$target/$triple/$1/$2"
+  echo "$target/$triple/release/$1"
 }
 
-# static_build PROFILE PACKAGE
+# static_build PACKAGE...
+# All programs are built with the features that the whole workspace needs of their dependencies, and
+# these carry bitcode beside machine code: so each dependency is compiled once, whether a program is
+# only linked or optimised as a whole, which images/rustc decides.
 # --target keeps crt-static away from procedural macros, which cannot be static.
 static_build() {
-  RUSTFLAGS="-C target-feature=+crt-static -C target-cpu=$cpu" \
-    cargo build --quiet --locked --profile "$1" --target "$triple" --bins --package "$2" &&
-    check_static "$(static_binary "$1" "$2")"
+  local package binaries=()
+  for package; do binaries+=(--bin "$package"); done
+  RUSTFLAGS="-C target-feature=+crt-static -C target-cpu=$cpu -C embed-bitcode=yes" \
+    RUSTC_WORKSPACE_WRAPPER=$PWD/images/rustc \
+    cargo build --quiet --locked --release --target "$triple" --workspace "${binaries[@]}" || return
+  for package; do check_static "$(static_binary "$package")" || return; done
 }
 
 check_static() {

@@ -39,8 +39,8 @@ collect() {
 }
 
 build() {
-  static_build image anyray-connect &&
-    put "$built" "$(static_binary image anyray-connect)" &&
+  static_build anyray-connect &&
+    put "$built" "$(static_binary anyray-connect)" &&
     "$(command -v "${triple/-unknown/}-strip" || echo strip)" "$package/vendor/$built/anyray-connect"
 }
 
