@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
-# Builds what a cluster on this machine is made of, from pinned Go modules, into
+# Builds what a cluster on this machine is made of, from one pinned Go module, into
 # a cache folder, and installs its container runtime from Debian. Quick when all
-# is there: about 10 minutes cold on two cores. The last line printed on stdout
-# is the folder with the binaries; progress goes to stderr.
+# is there. The last line printed on stdout is the folder with the binaries;
+# progress goes to stderr.
 #
 #   e2e/cluster/install.sh [PART...]   only these: kubernetes, helm (default: both)
 # shellcheck source=.ci/env.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../.ci/env.sh"
 exec 3>&1 1>&2
 
-modules=e2e/cluster
+module=e2e/cluster
 go_wanted=1.26
 kubernetes_version=v1.34.4
-pins=$(cd $modules && sha256sum {kubernetes,coredns,helm}/go.{mod,sum} kubernetes/pause/main.go coredns/main.go | sha256sum)
+pins=$(cd $module && cat go.{mod,sum} pause/main.go coredns/main.go | sha256sum)
 bin=$cache/kubernetes-${pins:0:12}
+# Folders of binaries that stay: this one and the one before.
+folders_kept=2
 # As in images/build.sh.
 export BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-chroot} STORAGE_DRIVER=${STORAGE_DRIVER:-vfs}
 
@@ -26,14 +28,14 @@ check_go() {
   fi
 }
 
-# Builds packages of a module, and puts their binaries in place once all are there:
-# build MODULE LDFLAGS PACKAGE...
+# Builds packages, and puts their binaries in place once all are there: build PACKAGE...
+# No symbols and no debug information, which take time to make and nobody reads.
 build() {
-  local module=$1 ldflags=$2 building status=0
-  shift 2
+  local version=k8s.io/component-base/version building status=0
   check_go || return
   building=$(mktemp -d "$bin/.building.XXXXXX")
-  (cd "$modules/$module" && CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -trimpath -o "$building/" -ldflags "-s -w $ldflags" "$@") &&
+  (cd $module && CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -trimpath -o "$building/" -gcflags=all=-dwarf=false \
+    -ldflags "-s -w -X $version.gitVersion=$kubernetes_version -X $version.gitMajor=1 -X $version.gitMinor=34" "$@") &&
     mv "$building"/* "$bin/" || status=$?
   rm -rf "$building"
   return $status
@@ -52,20 +54,25 @@ pack_pause() {
   return $status
 }
 
-install_kubernetes() {
-  local version=k8s.io/component-base/version
+install_runtime() {
   need containerd containerd runc runc buildah buildah iptables iptables nft nftables conntrack conntrack ip iproute2
   # Plugins for containerd, none of them a command.
   [ -x /usr/lib/cni/bridge ] || need '' containernetworking-plugins
-  # etcd, which is put into place last: the binary has the name of its package.
-  [ -x "$bin/server" ] || step "Kubernetes $kubernetes_version, etcd" build kubernetes \
-    "-X $version.gitVersion=$kubernetes_version -X $version.gitMajor=1 -X $version.gitMinor=34" tool ./pause
+}
+
+install_kubernetes() {
+  install_runtime
+  # Helm comes along: its packages are Kubernetes' own. etcd has the name of its package, server.
+  [ -x "$bin/server" ] || step "Kubernetes $kubernetes_version, etcd, CoreDNS, Helm: some 6 minutes on two cores" build tool ./pause ./coredns
   [ -f "$bin/pause.tar" ] || step "image anyray-pause:dev" pack_pause
-  [ -x "$bin/coredns" ] || step CoreDNS build coredns "" .
 }
 
 install_helm() {
-  [ -x "$bin/helm" ] || step Helm build helm "" helm.sh/helm/v3/cmd/helm
+  [ -x "$bin/helm" ] || step "Helm: a minute on two cores" build helm.sh/helm/v3/cmd/helm
+}
+
+prune() {
+  ls -1dt "$cache"/kubernetes-*/ | tail -n +$((folders_kept + 1)) | xargs -r rm -rf
 }
 
 [ $# -gt 0 ] || set -- kubernetes helm
@@ -84,4 +91,5 @@ flock 9
 # Of a build that was interrupted.
 rm -rf "$bin"/.building.*
 for part; do "install_$part"; done
+prune
 echo "$bin" >&3
