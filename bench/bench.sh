@@ -3,13 +3,13 @@
 #   bench.sh report [FILE]   every peer and scenario, tables written to FILE (about 25 minutes)
 #   bench.sh clouds [FILE]   its last part alone: Bedrock and Vertex AI by their own paths (about 8 minutes)
 #   bench.sh keys            anyray without client keys, with one and with 10,000: a look-up's cost and memory
-#   bench.sh gate            anyray against ref-raw alone, exit 1 if it costs over 1.6 times as much
+#   bench.sh count           instructions and system calls per request against counts.json, as CI does;
+#                            UPDATE=1 writes that file
 . "$(dirname "${BASH_SOURCE[0]}")/../.ci/env.sh"
 . images/static.sh
 
-gate=1.6
 # The binary of the image is what is measured.
-gateway=$(dirname "$(static_binary release anyray-gateway)")
+gateway=$(dirname "$(static_binary anyray-gateway)")
 mode=${1:-report}
 report=${2:-bench/results/$mode.md}
 
@@ -20,18 +20,21 @@ clouds() {
 }
 
 built() {
-  static_build release anyray-gateway &&
-    cargo build --quiet --locked --release --manifest-path bench/Cargo.toml --target-dir bench/target &&
-    cargo build --quiet --locked --release --manifest-path bench/refproxy/Cargo.toml --target-dir bench/refproxy/target
+  static_build anyray-gateway relay &&
+    { [ "$mode" = count ] ||
+      cargo build --quiet --locked --release --manifest-path bench/Cargo.toml --target-dir bench/target; }
 }
 
-if [ "$(nproc)" -lt 2 ]; then
+if [ "$mode" != count ] && [ "$(nproc)" -lt 2 ]; then
   echo "bench: two cores are needed, one for the gateway and one for the load" >&2
   exit 1
 fi
-# nginx is a peer of the report only; the package's own server is not used.
-[ "$mode" = gate ] || need nginx nginx
-need python3 python3 taskset util-linux
+need python3 python3
+case $mode in
+  count) need valgrind valgrind strace strace ;;
+  # nginx is a peer; the package's own server is not used.
+  *) need nginx nginx taskset util-linux ;;
+esac
 step "build in release" built
 
 case $mode in
@@ -53,11 +56,11 @@ case $mode in
       --scen a,idle --reps 5 --out bench/results/keys.jsonl
     step "bench keys" python3 bench/run.py --only anyray,anyray-key,anyray-keys --out bench/results/keys.jsonl --table
     ;;
-  gate)
-    step "bench gate" python3 bench/run.py --gateway "$gateway" --gate "$gate"
+  count)
+    step "count" python3 bench/count.py "$(static_binary anyray-gateway)" "$(static_binary relay)"
     ;;
   *)
-    echo "bench: 'report [FILE]', 'clouds [FILE]', 'keys' or 'gate', not '$mode'" >&2
+    echo "bench: 'report [FILE]', 'clouds [FILE]', 'keys' or 'count', not '$mode'" >&2
     exit 64
     ;;
 esac

@@ -1,4 +1,4 @@
-"""What the rows of a run say: the table, ratios against the targets, the CI gate, the Markdown report."""
+"""What the rows of a run say: the table, ratios against the targets, the Markdown report."""
 import os, platform, statistics, subprocess
 from pathlib import Path
 
@@ -82,6 +82,23 @@ def table(rows):
     return "\n".join(out)
 
 
+# A repetition counts where the fixed work beside it took at most this many times its best time of the run.
+CALIBRATION = 1.15
+
+
+def undisturbed(rows):
+    """The rows during which the host had nothing else to do, and a sentence about the others.
+
+    Where all repetitions of a scenario of a peer were disturbed, the least disturbed one stays.
+    """
+    best = min((r["calibration_ms"] for r in rows), default=0)
+    kept = {}
+    for r in rows:
+        kept.setdefault((r["scen"], r["peer"]), []).append(r)
+    chosen = [r for group in kept.values() for r in ([r for r in group if r["calibration_ms"] <= CALIBRATION * best] or [min(group, key=lambda r: r["calibration_ms"])])]
+    return chosen, f"Repetitions dropped as disturbed: {len(rows) - len(chosen)} of {len(rows)}; fixed work beside them took over {CALIBRATION:g} times the {best:.0f} ms of its best."
+
+
 def values(rows, scen, peer, measure):
     derived = {
         "rss0_mb": lambda r: r["rss0_kb"] / 1024,
@@ -163,25 +180,6 @@ def clouds(rows):
     return "\n".join(out) + "\n"
 
 
-def gate(rows, limit, scens):
-    """The text to print, and whether every scenario costs at most `limit` times ref-raw, without an error; by minima or by medians, whichever is less."""
-    out, passed = [], True
-    for s in scens:
-        measure = "cpu_us_chunk" if SCEN[s][2].startswith("mock-c") else "cpu_us_req"
-        ours, ref = values(rows, s, US, measure), values(rows, s, "ref-raw", measure)
-        if not ours or not ref:
-            out.append(f"bench gate {s}: not measured: see the lines above and results/peers.log")
-            passed = False
-            continue
-        errors = sum(r["err"] for r in rows if r["scen"] == s and r["peer"] == US)
-        # A single lucky repetition of either moves its minimum, and not its median.
-        ratio = min(min(ours) / min(ref), statistics.median(ours) / statistics.median(ref))
-        good = ratio <= limit and errors == 0
-        passed &= good
-        out.append(f"bench gate {s}: {'ok' if good else 'FAILED'}: {measure} {min(ours):.2f} (median {statistics.median(ours):.2f}) against {min(ref):.2f} ({statistics.median(ref):.2f}) of ref-raw: {ratio:.2f}, at most {limit:g}; errors {errors}")
-    return "\n".join(out), passed
-
-
 def machine():
     def ask(*cmd):
         try:
@@ -202,9 +200,9 @@ def machine():
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 
-def write(path, rows):
+def write(path, rows, disturbed):
     """Replaces what stands between the markers, or the whole file if it has none."""
-    text = f"{BEGIN}\n{machine()}\n{ratios(rows)}\n{clouds(rows)}\n{table(rows)}\n{END}"
+    text = f"{BEGIN}\n{machine()}\n- {disturbed}\n{ratios(rows)}\n{clouds(rows)}\n{table(rows)}\n{END}"
     old = path.read_text() if path.exists() else ""
     if BEGIN in old and END in old:
         text = old[:old.index(BEGIN)] + text + old[old.index(END) + len(END):]

@@ -15,7 +15,6 @@ CLOUDS = {
     "predict": ("vertex", VERTEX + "rawPredict"), "predict-stream": ("vertex", VERTEX + "streamRawPredict"),
 }
 BODY = {"converse": "converse", "converse-stream": "converse", "predict": "vertex", "predict-stream": "vertex", "msgs": "anthropic", "wrapped": "anthropic"}
-GATE = {"peers": "anyray,ref-raw", "scen": "a,b,c", "opts": "--secs 2 --warm 1", "reps": 4}
 
 
 def pin(core, cmd):
@@ -35,6 +34,12 @@ def stop(p):
         p.wait()
     except ProcessLookupError:
         pass
+
+
+def calibrate():
+    """Milliseconds that a fixed amount of work takes on the gateway's core: more when the host is busy."""
+    loop = "import hashlib, time; b = bytes(1 << 20); t = time.perf_counter(); [hashlib.sha256(b).digest() for _ in range(60)]; print((time.perf_counter() - t) * 1000)"
+    return float(subprocess.run(pin(0, [sys.executable, "-c", loop]), check=True, capture_output=True, text=True, timeout=60).stdout)
 
 
 def probe(peer, route, model, secs, proc):
@@ -67,8 +72,7 @@ def arguments():
     ap = argparse.ArgumentParser()
     ap.add_argument("--peers", default=".", help="folder that holds the installed gateways ($P)")
     ap.add_argument("--bin", default=str(B / "target/release"), help="folder of mock and load")
-    ap.add_argument("--ref", default=str(B / "refproxy/target/release"), help="folder of refproxy ($R)")
-    ap.add_argument("--gateway", default=str(B.parent / "target/release"), help="folder of anyray-gateway ($G)")
+    ap.add_argument("--gateway", default=str(B.parent / "target/release"), help="folder of anyray-gateway and relay ($G)")
     ap.add_argument("--out", default=str(B / "results/results.jsonl"), help="rows are added to this file")
     ap.add_argument("--only", default="", help="comma list of peers, in the order in which they take turns")
     ap.add_argument("--scen", default=",".join(SCEN))
@@ -83,7 +87,6 @@ def arguments():
     ap.add_argument("--table", action="store_true", help="run nothing: print the table of --out")
     ap.add_argument("--ratios", action="store_true", help="run nothing: print anyray against nginx, ref-raw and the targets, and the clouds")
     ap.add_argument("--report", type=Path, help="write all tables and the machine to this Markdown file, between its bench markers if it has them")
-    ap.add_argument("--gate", type=float, help="short run for CI: exit 1 if anyray costs over this many times ref-raw")
     return ap.parse_args()
 
 
@@ -110,30 +113,18 @@ def read_rows(out):
 def main():
     a = arguments()
     # What is started runs in a folder of its own, so that every path must be absolute.
-    a.bin, a.ref = str(Path(a.bin).resolve()), str(Path(a.ref).resolve())
+    a.bin = str(Path(a.bin).resolve())
     out = Path(a.out).resolve()
-    if a.gate:
-        a.only, a.scen, a.reps = GATE["peers"], GATE["scen"], GATE["reps"]
-        out = out.with_name("gate.jsonl")
-        out.unlink(missing_ok=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     complete = a.table or a.ratios or run_all(a, out)
     rows = read_rows(out)
-    if a.gate:
-        text, passed = report.gate(rows, a.gate, a.scen.split(","))
-        if complete and not passed:
-            # A busy host moves minima of few repetitions: as many again count with them.
-            print(f"{text}\nbench gate: measured once more", flush=True)
-            complete = run_all(a, out)
-            text, passed = report.gate(read_rows(out), a.gate, a.scen.split(","))
-        print(text)
-        sys.exit(0 if passed and complete else 1)
+    rows, disturbed = report.undisturbed(rows)
     if a.table or not a.ratios:
-        print(report.table(rows))
+        print(report.table(rows) + "\n\n" + disturbed)
     if a.ratios or not a.table:
         print(report.ratios(rows) + report.clouds(rows))
     if a.report:
-        report.write(a.report, rows)
+        report.write(a.report, rows, disturbed)
     sys.exit(0 if complete else 1)
 
 
@@ -168,7 +159,7 @@ def turn(a, name, peer, scens, work, log):
     """Starts the peer, measures the scenarios it can do, stops it; yields a row or None for each."""
     if not scens:
         return
-    sub = lambda s: s.replace("$P", str(Path(a.peers).resolve())).replace("$B", str(B)).replace("$W", str(work) + "/").replace("$R", a.ref).replace("$G", str(Path(a.gateway).resolve()))
+    sub = lambda s: s.replace("$P", str(Path(a.peers).resolve())).replace("$B", str(B)).replace("$W", str(work) + "/").replace("$G", str(Path(a.gateway).resolve()))
     cmd, env = [sub(c) for c in peer["cmd"]], {k: sub(v) for k, v in peer.get("env", {}).items()}
     if "prepare" in peer:
         subprocess.run([sub(c) for c in peer["prepare"]], check=True, stdout=log, timeout=120)
@@ -182,7 +173,9 @@ def turn(a, name, peer, scens, work, log):
         time.sleep(1)
         for s in scens:
             if SCEN[s][1] in peer:
-                yield measure(a, name, peer, s, proc.pid if proc else a.pid)
+                before = calibrate()
+                row = measure(a, name, peer, s, proc.pid if proc else a.pid)
+                yield row and {**row, "calibration_ms": max(before, calibrate())}
                 time.sleep(0.5)
     finally:
         if proc:
@@ -192,7 +185,7 @@ def turn(a, name, peer, scens, work, log):
 def measure(a, name, peer, s, pid):
     mode, route, model, opts, slow = SCEN[s]
     # A later option overrides an earlier one.
-    opts += " " + (GATE["opts"] if a.gate else f"{a.opts} {slow if peer.get('slow') else ''}".strip())
+    opts += " " + f"{a.opts} {slow if peer.get('slow') else ''}".strip()
     pre = peer.get("xmodel" if route != "chat" else "model", "")
     if "--model" in opts:
         opts, model = opts.split(" --model ")
