@@ -11,6 +11,7 @@ mod access;
 mod definitions;
 mod faults;
 mod http;
+mod length;
 mod life;
 mod node;
 mod operator;
@@ -37,8 +38,8 @@ use tokio::{
 
 use self::trial::{Entry, Stage};
 
-/// As many trials at a time as the smallest machine has cores.
-const TRIALS_AT_A_TIME: usize = 2;
+/// One more trial at a time than the smallest machine has cores: most of a trial is waiting.
+const TRIALS_AT_A_TIME: usize = 3;
 
 const RUNTIME_THREADS: usize = 2;
 
@@ -81,9 +82,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Every trial, those of the cluster itself first.
+/// Every trial, those of the cluster itself first, and those that run alone last: so none waits for
+/// its turn while others could run.
 fn all() -> Vec<Entry> {
-    [
+    let mut all: Vec<_> = [
         node::trials(),
         quickstart::trials(),
         life::trials(),
@@ -96,7 +98,9 @@ fn all() -> Vec<Entry> {
     ]
     .into_iter()
     .flatten()
-    .collect()
+    .collect();
+    all.sort_by_key(Entry::is_exclusive);
+    all
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode> {

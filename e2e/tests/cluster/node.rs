@@ -51,8 +51,8 @@ pub(crate) fn trials() -> Vec<Entry> {
         .on_ours_only(),
         shared("node_logs_exec_and_port_forward_work", can_be_looked_into),
         shared("node_a_deleted_namespace_goes", namespace_goes).within(READY_LIMIT * 2),
-        settled("node_the_api_server_can_be_stopped_and_started", restarts),
-        settled("node_the_api_server_can_fall_silent", falls_silent),
+        settled("node_the_api_server_can_be_stopped_and_started", restarts).in_soak_only(),
+        settled("node_the_api_server_can_fall_silent", falls_silent).in_soak_only(),
     ]
 }
 

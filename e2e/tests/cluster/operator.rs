@@ -4,6 +4,17 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use anyray_e2e::{cluster::output_of, wait};
+use k8s_openapi::{
+    api::{
+        apps::v1::Deployment,
+        core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
+    },
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{
+    Api,
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams},
+};
 use serde_json::{Value, json};
 
 use crate::trial::Context;
@@ -99,6 +110,25 @@ fn merge(into: &mut Value, from: Value) {
     }
 }
 
+/// The API resource of a kind, as `kubectl` takes it.
+fn find_resource(kind: &str) -> Option<ApiResource> {
+    let anyray =
+        |kind| ApiResource::from_gvk(&GroupVersionKind::gvk("anyray.ai", "v1alpha1", kind));
+    Some(match kind {
+        "anyraygateway" => anyray("AnyrayGateway"),
+        "providerkey" => anyray("ProviderKey"),
+        "invite" => anyray("Invite"),
+        "clientkey" => anyray("ClientKey"),
+        "configmap" => ApiResource::erase::<ConfigMap>(&()),
+        "crd" => ApiResource::erase::<CustomResourceDefinition>(&()),
+        "deployment" => ApiResource::erase::<Deployment>(&()),
+        "secret" => ApiResource::erase::<Secret>(&()),
+        "service" => ApiResource::erase::<Service>(&()),
+        "serviceaccount" => ApiResource::erase::<ServiceAccount>(&()),
+        _ => return None,
+    })
+}
+
 impl Context {
     /// Applies objects in the namespace of the trial, as `kubectl apply --server-side` does.
     pub(crate) async fn apply(&self, objects: &[Value]) -> Result<()> {
@@ -130,20 +160,11 @@ impl Context {
 
     /// The pods of a namespace that have these labels.
     pub(crate) async fn pods(&self, namespace: &str, labels: &str) -> Result<Vec<Value>> {
-        let text = self
-            .kubectl(&[
-                "--namespace",
-                namespace,
-                "get",
-                "pods",
-                "--selector",
-                labels,
-                "--output=json",
-            ])
-            .await?;
-        let mut list: Value = serde_json::from_str(&text)?;
-        let pods = list["items"].as_array_mut().context("a list")?;
-        Ok(std::mem::take(pods))
+        let pods: Api<Pod> = Api::namespaced(self.client(), namespace);
+        let selected = ListParams::default().labels(labels);
+        let pods = pods.list(&selected).await?;
+        let values = pods.items.into_iter().map(serde_json::to_value);
+        Ok(values.collect::<Result<_, _>>()?)
     }
 
     /// The operator's only pod.
@@ -172,10 +193,20 @@ impl Context {
         crate::http::get(&format!("http://{}/{path}", forward.address())).await
     }
 
-    /// An object as JSON.
+    /// An object as JSON, by a name such as `secret/key`.
+    ///
+    /// Tests that wait look many times a second, which is why this starts no `kubectl`.
     pub(crate) async fn read(&self, object: &str) -> Result<Value> {
-        let text = self.kubectl(&["get", object, "--output", "json"]).await?;
-        Ok(serde_json::from_str(&text)?)
+        let (kind, name) = object.split_once('/').context("no kind before the name")?;
+        let resource = find_resource(kind).with_context(|| format!("no kind {kind}"))?;
+        let api: Api<DynamicObject> = if kind == "crd" {
+            Api::all_with(self.client(), &resource)
+        } else {
+            Api::namespaced_with(self.client(), self.namespace(), &resource)
+        };
+        let found = api.get(name).await;
+        let found = found.with_context(|| format!("read {object}"))?;
+        Ok(serde_json::to_value(found)?)
     }
 
     /// Starts a gateway `g` with one pod and the key `openai` from the Secret `key`, and what

@@ -1,6 +1,11 @@
 //! A trial: a test with a namespace of its own on the cluster that all of them share.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 use anyray_e2e::{cluster::Cluster, wait};
@@ -21,7 +26,7 @@ use tokio::{
     task::{LocalSet, spawn_local},
 };
 
-use crate::{operator, statuses::Statuses};
+use crate::{length::is_soak, operator, statuses::Statuses};
 
 /// Longest run of a trial that asks for no other limit.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -37,6 +42,7 @@ pub(crate) struct Entry {
     name: &'static str,
     is_exclusive: bool,
     needs_ours: bool,
+    needs_soak: bool,
     limit: Duration,
     run: Run,
 }
@@ -68,6 +74,7 @@ where
         name,
         is_exclusive: false,
         needs_ours: false,
+        needs_soak: false,
         limit: LIMIT,
         run: Box::new(move |context| Box::pin(run(context))),
     }
@@ -94,6 +101,18 @@ impl Entry {
         }
     }
 
+    /// For `make soak` alone: a test that runs at each merge would fail with it.
+    pub(crate) fn in_soak_only(self) -> Self {
+        Self {
+            needs_soak: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.is_exclusive
+    }
+
     /// The longest it may run, instead of 5 minutes.
     pub(crate) fn within(self, limit: Duration) -> Self {
         Self { limit, ..self }
@@ -103,9 +122,11 @@ impl Entry {
         self.name
     }
 
-    /// Makes it a test of `libtest_mimic`; on a given cluster it is ignored if it needs ours.
+    /// Makes it a test of `libtest_mimic`; it is ignored if it needs a cluster of ours and runs on
+    /// a given one, or full lengths and runs at short ones.
     pub(crate) fn on(self, stage: &Arc<Stage>) -> Trial {
-        let is_ignored = self.needs_ours && !stage.cluster.is_ours();
+        let is_ignored =
+            self.needs_ours && !stage.cluster.is_ours() || self.needs_soak && !is_soak();
         let (name, stage) = (self.name, Arc::clone(stage));
         let run = move || {
             let runtime = stage.runtime.clone();
@@ -127,6 +148,7 @@ impl Entry {
     }
 
     async fn run_in_a_namespace(&self, stage: &Arc<Stage>) -> Result<()> {
+        let started = Instant::now();
         let context = Context::new(stage).await?;
         let run = (self.run)(context.clone());
         let run = wait::at_most(self.name, self.limit, run);
@@ -135,6 +157,11 @@ impl Entry {
             .run_until(async { spawn_local(run).await })
             .await;
         let deleted = context.delete_namespace().await;
+        crate::tell(&format!(
+            "{}: {:.1} s",
+            self.name,
+            started.elapsed().as_secs_f32()
+        ));
         ended.context("the trial panicked")???;
         stage.statuses.check(&context.namespace)?;
         deleted

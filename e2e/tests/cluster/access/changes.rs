@@ -17,11 +17,9 @@ use serde_json::Value;
 use super::{admin, chat, make_code, make_key, pod_urls, redeem, start};
 use crate::{
     faults::settled,
+    length::{lengths, p95},
     trial::{Context, Entry, shared},
 };
-
-/// As many changes as a 95th percentile needs.
-const CHANGES: usize = 20;
 
 /// How soon a new key is valid on every pod.
 const VALID: Duration = Duration::from_secs(2);
@@ -50,7 +48,8 @@ async fn reach_all(context: Context) -> Result<()> {
     let urls = pod_urls(&context).await?;
     ensure!(urls.len() == 3, "{urls:?}");
     let (mut valid, mut refused) = (Vec::new(), Vec::new());
-    for _ in 0..CHANGES {
+    let changes = lengths().key_changes;
+    for _ in 0..changes {
         let (key, id) = make_key(&context).await?;
         valid.push(until_all(&urls, &key, 200).await?);
         let path = format!("client-keys/{id}");
@@ -58,10 +57,10 @@ async fn reach_all(context: Context) -> Result<()> {
         ensure!(status == 204, "{status}");
         refused.push(until_all(&urls, &key, 401).await?);
     }
-    let (valid, most_valid) = p95(valid)?;
-    let (refused, most_refused) = p95(refused)?;
+    let (valid, most_valid) = p95(valid).context("no time")?;
+    let (refused, most_refused) = p95(refused).context("no time")?;
     crate::tell(&format!(
-        "a key on 3 pods: valid on all after p95 {valid:?}, maximum {most_valid:?}; refused by all after p95 {refused:?}, maximum {most_refused:?}; {CHANGES} times"
+        "a key on 3 pods: valid on all after p95 {valid:?}, maximum {most_valid:?}; refused by all after p95 {refused:?}, maximum {most_refused:?}; {changes} times"
     ));
     ensure!(valid < VALID, "valid after {valid:?}");
     ensure!(refused < REFUSED, "refused after {refused:?}");
@@ -79,15 +78,6 @@ async fn until_all(urls: &[String], key: &str, expected: u16) -> Result<Duration
         wait::until("the pod's answer to change", LIMIT, answers).await?;
     }
     Ok(started.elapsed())
-}
-
-fn p95(mut times: Vec<Duration>) -> Result<(Duration, Duration)> {
-    times.sort();
-    let p95 = times.get(CHANGES * 95 / 100 - 1).copied();
-    Ok((
-        p95.context("no time")?,
-        times.last().copied().context("no time")?,
-    ))
 }
 
 async fn survive(context: &Context) -> Result<()> {
