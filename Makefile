@@ -3,7 +3,7 @@ REPORT ?= bench/results/report.md
 SOAK_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt bench bench-clouds bench-gate soak images connect clean-cache
+.PHONY: help run test lint fmt bench bench-clouds count soak timings images connect clean-cache
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,11 +26,14 @@ bench: ## Measure the gateway beside nginx and a bare relay (25 minutes, an idle
 bench-clouds: ## Measure Bedrock and Vertex AI by their own paths alone (8 minutes, an idle machine)
 	bench/bench.sh clouds
 
-bench-gate: ## Fail if the gateway costs over 1.6 times the bare relay (2 minutes), as CI does
-	bench/bench.sh gate
+count: ## Count instructions and system calls per request, and fail if the gateway needs more than it did, as CI does
+	bench/bench.sh count
 
-soak: ## Run every fuzz target for SOAK_SECONDS=600 each
-	.ci/fuzz $(SOAK_SECONDS)
+soak: ## Run every fuzz target for SOAK_SECONDS=600 each, and the tests on a real Kubernetes in full length
+	.ci/soak $(SOAK_SECONDS)
+
+timings: ## Measure where the time of .ci/run goes, and write the tables of docs/testing.md (half an hour)
+	.ci/timings
 
 images: ## Build the container images, from scratch and static, and try them; IMAGE_REGISTRY and IMAGE_TAG name them
 	images/build.sh && images/try.sh
