@@ -17,8 +17,11 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
 
-use super::{Answer, Store, StoreError, is_object_name};
-use crate::access::Access;
+use super::GatewayName;
+use crate::{
+    access::Access,
+    store::{Answer, Store, StoreError, is_object_name},
+};
 
 /// How long one call may take.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -31,15 +34,6 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(180);
 
 /// Objects per page of a list.
 const PAGE_SIZE: u32 = 500;
-
-/// The gateway that a process is a replica of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GatewayName {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
 
 /// The custom resources of one gateway.
 pub struct KubernetesStore {
