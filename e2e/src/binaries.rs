@@ -11,6 +11,7 @@ use tokio::{process::Command, sync::OnceCell};
 static GATEWAY: OnceCell<PathBuf> = OnceCell::const_new();
 static CONNECT: OnceCell<PathBuf> = OnceCell::const_new();
 static KUBECTL_PLUGIN: OnceCell<PathBuf> = OnceCell::const_new();
+static QUICKSTART: OnceCell<PathBuf> = OnceCell::const_new();
 
 /// `anyray-gateway`, or what `ANYRAY_GATEWAY_BIN` names.
 ///
@@ -39,6 +40,18 @@ pub async fn kubectl_plugin() -> Result<&'static Path> {
     find(&KUBECTL_PLUGIN, "kubectl-anyray", "ANYRAY_KUBECTL_BIN").await
 }
 
+/// The folder with the programs of the quick start: `anyray-operator`, `anyray-gateway` and
+/// `anyray-fakes`.
+///
+/// # Errors
+///
+/// They could not be built.
+pub async fn quickstart() -> Result<&'static Path> {
+    let names = ["anyray-operator", "anyray-gateway", "anyray-fakes"];
+    let folder = QUICKSTART.get_or_try_init(async || build(&names).await);
+    Ok(folder.await?)
+}
+
 async fn find(
     cell: &'static OnceCell<PathBuf>,
     name: &str,
@@ -46,14 +59,14 @@ async fn find(
 ) -> Result<&'static Path> {
     let binary = cell.get_or_try_init(async || match env::var_os(variable) {
         Some(path) => Ok(PathBuf::from(path)),
-        None => build(name).await,
+        None => Ok(build(&[name]).await?.join(name)),
     });
     Ok(binary.await?)
 }
 
-/// Builds a program beside this test: `cargo test` gives a package the path of its own binaries
-/// only. A build that is up to date takes well under a second.
-async fn build(name: &str) -> Result<PathBuf> {
+/// Builds programs beside this test and returns their folder: `cargo test` gives a package the path
+/// of its own binaries only. A build that is up to date takes well under a second.
+async fn build(names: &[&str]) -> Result<PathBuf> {
     let test = env::current_exe().context("find the test executable")?;
     let profile_dir = test
         .ancestors()
@@ -68,22 +81,16 @@ async fn build(name: &str) -> Result<PathBuf> {
     build.env_remove("CARGO_MANIFEST_DIR");
     // All members, so that shared crates get the features that `cargo test` built
     // them with and are not compiled a second time.
-    build.args([
-        "build",
-        "--quiet",
-        "--workspace",
-        "--bin",
-        name,
-        "--target-dir",
-    ]);
+    build.args(["build", "--quiet", "--workspace", "--target-dir"]);
     build.arg(target_dir);
+    build.args(names.iter().flat_map(|name| ["--bin", name]));
     if profile_dir.ends_with("release") {
         build.arg("--release");
     }
     let built = build.output().await.context("run cargo")?;
     if !built.status.success() {
         let errors = String::from_utf8_lossy(&built.stderr);
-        bail!("cannot build {name}:\n{errors}");
+        bail!("cannot build {}:\n{errors}", names.join(", "));
     }
-    Ok(profile_dir.join(name))
+    Ok(profile_dir.to_owned())
 }

@@ -4,6 +4,7 @@
 # With ANYRAY_PROVIDER_KEY_OPENAI or ANYRAY_PROVIDER_KEY_ANTHROPIC in the
 # environment, that provider is the real one.
 # Ports: ANYRAY_LISTEN, ANYRAY_OPS_LISTEN, ANYRAY_FAKES_LISTEN.
+# ANYRAY_PROGRAMS names a folder that has the three programs: then nothing is built.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -16,7 +17,7 @@ anthropic_key=${ANYRAY_PROVIDER_KEY_ANTHROPIC:-}
 unset ANYRAY_PROVIDER_KEY_OPENAI ANYRAY_PROVIDER_KEY_ANTHROPIC
 
 examples=examples/quickstart
-programs=${CARGO_TARGET_DIR:-target}/debug
+programs=${ANYRAY_PROGRAMS:-}
 # Tries, five a second: 20 s, for a machine that is busy.
 start_tries=100
 folder='' echo_pid='' gateway_pid=''
@@ -90,6 +91,15 @@ endpoints() {
   fi
 }
 
+# Without default features, the programs lack what only a cluster needs. The
+# profile has a folder of its own, so no test gets hold of them.
+build() {
+  echo "Building the operator, the gateway and the echo provider; the first build takes a few minutes."
+  cargo build --locked --profile quickstart --no-default-features \
+    --package anyray-operator --package anyray-gateway --package anyray-fakes --bins
+  programs=${CARGO_TARGET_DIR:-target}/quickstart
+}
+
 render() {
   local options
   folder=$(mktemp -d "${TMPDIR:-/tmp}/anyray-quickstart.XXXXXX")
@@ -154,8 +164,7 @@ trap stop EXIT
 # To be told to end is no failure.
 trap 'echo "All has ended."; exit 0' INT TERM
 check_ports
-echo "Building the operator, the gateway and the echo provider; the first time takes some minutes."
-cargo build --quiet --locked --bin anyray-operator --bin anyray-gateway --bin anyray-fakes
+[ -n "$programs" ] || build
 render
 start
 welcome

@@ -4,7 +4,8 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, thread, time::Durat
 
 use clap::Parser;
 
-use crate::store::kubernetes::GatewayName;
+#[cfg(feature = "cluster")]
+use crate::cluster::GatewayName;
 
 /// Most workers that are started without being asked for: more cores seldom help a relay.
 const MAX_DEFAULT_WORKERS: usize = 4;
@@ -18,15 +19,16 @@ pub struct Options {
     pub config_dir: PathBuf,
 
     /// Take invites and client keys from the custom resources of this gateway: NAMESPACE/NAME.
-    #[arg(long, env = "ANYRAY_KUBERNETES_GATEWAY", value_parser = parse_gateway)]
+    #[cfg(feature = "cluster")]
+    #[arg(
+        long,
+        env = "ANYRAY_KUBERNETES_GATEWAY",
+        conflicts_with = "client_keys_dir"
+    )]
     pub kubernetes_gateway: Option<GatewayName>,
 
     /// Keep invites and client keys in this directory, which is made if it is not there.
-    #[arg(
-        long,
-        env = "ANYRAY_CLIENT_KEYS_DIR",
-        conflicts_with = "kubernetes_gateway"
-    )]
+    #[arg(long, env = "ANYRAY_CLIENT_KEYS_DIR")]
     pub client_keys_dir: Option<PathBuf>,
 
     /// Directory in which the replica remembers the hashes of client keys, for a restart while the
@@ -57,16 +59,6 @@ pub struct Options {
     /// Which diagnostics to write to standard error, in the syntax of `RUST_LOG`.
     #[arg(long, env = "ANYRAY_LOG", default_value = "info")]
     pub log: String,
-}
-
-fn parse_gateway(text: &str) -> Result<GatewayName, String> {
-    let parts = text.split_once('/');
-    let parts = parts.filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty());
-    let (namespace, name) = parts.ok_or("must be NAMESPACE/NAME")?;
-    Ok(GatewayName {
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-    })
 }
 
 impl Options {

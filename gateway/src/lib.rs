@@ -4,7 +4,8 @@
 //! [`outbound`] decide, purely; [`callers`], [`access`] and [`store`] know who may call;
 //! [`credential`] signs; [`body`], [`upstream`] and [`stream`] move bytes; [`record`], [`metrics`],
 //! [`access_log`] and [`log_buffer`] account; [`config`] holds what is served; [`api`], [`ops`],
-//! [`server`] and [`run`] are the process around it.
+//! [`server`] and [`run`] are the process around it. `cluster`, behind the feature of that name, is what
+//! only a gateway in a cluster needs.
 
 pub mod access;
 pub mod access_log;
@@ -14,6 +15,8 @@ pub mod auth;
 pub mod body;
 pub mod callers;
 pub mod cli;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod config;
 pub mod credential;
 pub mod custom_host;

@@ -1,6 +1,7 @@
 //! The process: start, serve, drain.
 
 use std::{
+    error::Error,
     hash::{BuildHasher as _, RandomState},
     io,
     net::{SocketAddr, TcpListener as StdListener},
@@ -14,7 +15,7 @@ use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 use tokio::{
     net::TcpListener,
-    runtime::Handle,
+    runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
     sync::Notify,
     time::{Instant, sleep},
@@ -30,7 +31,7 @@ use crate::{
     metrics::Metrics,
     ops, server,
     state::{App, Worker},
-    store::{Store, files::FileStore, kubernetes::KubernetesStore, snapshot},
+    store::{Store, files::FileStore, snapshot},
     upstream::Upstreams,
 };
 
@@ -60,7 +61,7 @@ pub enum RunError {
     },
     /// There is no way to the cluster's API.
     #[error("cannot find the cluster that --kubernetes-gateway is about")]
-    FindCluster(#[source] Box<kube::Error>),
+    FindCluster(#[source] Box<dyn Error + Send + Sync>),
     /// A port could not be bound.
     #[error("cannot listen on {address}")]
     Bind {
@@ -104,7 +105,7 @@ pub fn run(options: &Options, diagnostics_dropped: Counter) -> Result<(), RunErr
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let callers = runtime.block_on(start_callers(options))?;
+    let callers = start_callers(options, &runtime)?;
     let app = App::new(
         snapshot,
         callers,
@@ -155,38 +156,41 @@ pub fn run(options: &Options, diagnostics_dropped: Counter) -> Result<(), RunErr
 }
 
 /// Opens the store of client keys that the options name, if any, and begins to follow it.
-async fn start_callers(options: &Options) -> Result<Option<Callers>, RunError> {
+fn start_callers(options: &Options, runtime: &Runtime) -> Result<Option<Callers>, RunError> {
+    #[cfg(feature = "cluster")]
+    if let Some(gateway) = &options.kubernetes_gateway {
+        let (store, accounts) = runtime
+            .block_on(crate::cluster::connect(gateway))
+            .map_err(|error| RunError::FindCluster(Box::new(error)))?;
+        let opened = (store, gateway.name.clone(), Some(accounts));
+        return Ok(Some(follow(options, runtime, opened)));
+    }
+    let Some(folder) = &options.client_keys_dir else {
+        return Ok(None);
+    };
+    let store = FileStore::open(folder).map_err(|source| RunError::OpenStore {
+        path: folder.clone(),
+        source,
+    })?;
+    let opened: Opened = (Arc::new(store), FILES_GATEWAY.to_owned(), None);
+    Ok(Some(follow(options, runtime, opened)))
+}
+
+/// A store, the gateway's name in it, and who checks tokens of `ServiceAccount`s.
+type Opened = (Arc<dyn Store>, String, Option<Accounts>);
+
+fn follow(options: &Options, runtime: &Runtime, (store, gateway, accounts): Opened) -> Callers {
     let access = Arc::new(Access::default());
-    let mut accounts = None;
-    let (store, gateway): (Arc<dyn Store>, _) =
-        match (&options.kubernetes_gateway, &options.client_keys_dir) {
-            (Some(gateway), _) => {
-                let store = KubernetesStore::connect(gateway.clone())
-                    .await
-                    .map_err(|error| RunError::FindCluster(Box::new(error)))?;
-                accounts = Some(Accounts::follow(store.client().clone(), gateway));
-                (Arc::new(store), gateway.name.clone())
-            }
-            (None, Some(folder)) => {
-                let store = FileStore::open(folder).map_err(|source| RunError::OpenStore {
-                    path: folder.clone(),
-                    source,
-                })?;
-                (Arc::new(store), FILES_GATEWAY.to_owned())
-            }
-            (None, None) => return Ok(None),
-        };
     if let Some(folder) = &options.state_dir {
         snapshot::restore(folder, &access);
-        tokio::spawn(snapshot::keep(folder.clone(), Arc::clone(&access)));
+        runtime.spawn(snapshot::keep(folder.clone(), Arc::clone(&access)));
     }
-    tokio::spawn(Arc::clone(&store).follow(Arc::clone(&access)));
+    runtime.spawn(Arc::clone(&store).follow(Arc::clone(&access)));
     let names = Names {
         gateway,
         replica: options.replica_name.clone(),
     };
-    let runtime = Handle::current();
-    Ok(Some(Callers::new(store, access, names, accounts, runtime)))
+    Callers::new(store, access, names, accounts, runtime.handle().clone())
 }
 
 /// A number that two replicas hardly share.

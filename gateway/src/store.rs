@@ -11,7 +11,6 @@ use futures::future::BoxFuture;
 use crate::access::Access;
 
 pub mod files;
-pub mod kubernetes;
 pub mod redeem;
 pub mod snapshot;
 

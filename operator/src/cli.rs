@@ -1,6 +1,6 @@
 //! Flags and environment variables of the program.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -21,6 +21,7 @@ pub struct Options {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Reconcile the custom resources of a cluster, until a signal ends it.
+    #[cfg(feature = "cluster")]
     Run(RunOptions),
     /// Write the files that a gateway reads, from manifests in a folder, without a cluster.
     Render(RenderOptions),
@@ -29,6 +30,7 @@ pub enum Command {
 }
 
 /// How to run in a cluster.
+#[cfg(feature = "cluster")]
 #[derive(Clone, Debug, Args)]
 pub struct RunOptions {
     /// Namespaces to watch, separated by commas [default: all].
@@ -45,7 +47,7 @@ pub struct RunOptions {
 
     /// Address and port for liveness, readiness and metrics.
     #[arg(long, env = "ANYRAY_OPS_LISTEN", default_value = "0.0.0.0:8789")]
-    pub ops_listen: SocketAddr,
+    pub ops_listen: std::net::SocketAddr,
 
     /// Name of this pod, for events.
     #[arg(long, env = "POD_NAME")]

@@ -9,7 +9,7 @@ use std::{
 use anyray_operator::{
     cli::{Command, Options},
     error_text::with_causes,
-    render, run, telemetry,
+    render, telemetry,
 };
 use clap::Parser as _;
 
@@ -30,9 +30,9 @@ fn main() -> ExitCode {
         return fail(EXIT_USAGE, &error);
     }
     match options.command {
-        Command::Run(options) => {
-            run::run(&options).map_or_else(|error| fail(1, &error), |()| ExitCode::SUCCESS)
-        }
+        #[cfg(feature = "cluster")]
+        Command::Run(options) => anyray_operator::cluster::run::run(&options)
+            .map_or_else(|error| fail(1, &error), |()| ExitCode::SUCCESS),
         Command::Render(options) => render::run(&options)
             .map_or_else(|error| fail(EXIT_USAGE, &error), |()| ExitCode::SUCCESS),
         Command::Crds => {

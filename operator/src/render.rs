@@ -23,13 +23,9 @@ use crate::{
         admin,
         build::{self, Defaults, Resources},
         custom_hosts,
-        dereference::selects,
-        validate::{self, References, ValidatedGateway},
+        validate::{self, References, ValidatedGateway, selects},
     },
-    provider_key::{
-        dereference::entries,
-        validate::{Fault, Material, SecretEntries},
-    },
+    provider_key::validate::{Fault, Material, SecretEntries},
 };
 use manifests::{Fingerprint, Manifests};
 
@@ -250,7 +246,7 @@ fn dereference(gateway: &AnyrayGateway, manifests: &Manifests) -> References {
                 .find(|found| found.name_any() == reference.name)
         });
         let material = Material {
-            secret: secret.cloned().map(entries),
+            secret: secret.cloned().map(SecretEntries::from_secret),
             ca_bundle: bundle.map(|found| found.data.clone().unwrap_or_default()),
         };
         (key.clone(), material)
@@ -269,7 +265,7 @@ fn admin_secret(gateway: &AnyrayGateway, manifests: &Manifests) -> Option<Secret
     let reference = gateway.spec.admin.token_secret_ref.as_ref()?;
     let mut secrets = manifests.secrets.iter();
     let found = secrets.find(|found| found.name_any() == reference.name);
-    found.cloned().map(entries)
+    found.cloned().map(SecretEntries::from_secret)
 }
 
 fn bundles(gateway: &AnyrayGateway, manifests: &Manifests) -> custom_hosts::Bundles {

@@ -20,8 +20,7 @@ use anyray_operator::{
     gateway::{
         admin,
         build::{self, Defaults},
-        dereference::selects,
-        validate::{self, References},
+        validate::{self, References, selects},
     },
     provider_key::validate::SecretEntries,
 };

@@ -4,7 +4,7 @@
 
 use std::{fs, time::Duration};
 
-use anyray_operator::{cli::Options, metrics::Metrics};
+use anyray_operator::{cli::Options, cluster::metrics::Metrics};
 use clap::{Arg, Command, CommandFactory as _};
 
 fn page() -> String {

@@ -10,12 +10,8 @@ use kube::ResourceExt as _;
 use secrecy::{ExposeSecret as _, SecretSlice};
 
 use crate::{
-    cluster::{CallError, Cluster},
-    metadata, minted,
-    provider_key::{
-        dereference::entries,
-        validate::{Fault, SecretEntries},
-    },
+    metadata,
+    provider_key::validate::{Fault, SecretEntries},
 };
 
 /// Length of a token, as the field's documentation has it.
@@ -48,28 +44,6 @@ const TOKEN_ENTRY: &str = "token";
 pub fn is_minted(gateway: &AnyrayGateway) -> bool {
     let admin = &gateway.spec.admin;
     admin.enabled && admin.token_secret_ref.is_none()
-}
-
-/// Reads the Secret with the token; makes it where there is none and the spec names none. One that
-/// is there is never written: to edit it is how the token is changed.
-///
-/// # Errors
-/// [`CallError`]; that a Secret which the spec names is missing is none.
-pub async fn dereference(
-    cluster: &Cluster,
-    gateway: &AnyrayGateway,
-) -> Result<Option<SecretEntries>, CallError> {
-    if !gateway.spec.admin.enabled {
-        return Ok(None);
-    }
-    let namespace = gateway.namespace().unwrap_or_default();
-    let name = reference(gateway).name;
-    let mut found = cluster.get::<Secret>(&namespace, &name).await?;
-    if found.is_none() && is_minted(gateway) {
-        cluster.create(&secret(gateway, &minted::draw()?)).await?;
-        found = cluster.get::<Secret>(&namespace, &name).await?;
-    }
-    Ok(found.map(entries))
 }
 
 /// The Secret with a new token.
@@ -168,7 +142,7 @@ mod tests {
         let labels = secret.metadata.labels.as_ref().expect("labels");
         assert_eq!(labels["anyray.ai/gateway"], "main");
         assert_eq!(secret.immutable, None);
-        let found = entries(secret);
+        let found = SecretEntries::from_secret(secret);
         let token = validate(&gateway, Some(&found)).expect("a token");
         assert!(token.is_some());
     }

@@ -4,19 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyray_crds::{
     conditions::Reason,
-    v1alpha1::{
-        AnyrayGateway,
-        anyray_gateway::data_plane::{self, CustomHost as Wanted},
-    },
+    v1alpha1::anyray_gateway::data_plane::{self, CustomHost as Wanted},
 };
 use anyray_wire::gateway_config::{CustomHost, Endpoint, egress::EgressRule, endpoint};
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::ResourceExt as _;
 
-use crate::{
-    cluster::{CallError, Cluster},
-    provider_key::validate::{Fault, MAX_CA_BUNDLE_BYTES},
-};
+use crate::provider_key::validate::{Fault, MAX_CA_BUNDLE_BYTES};
 
 /// The `data` of ConfigMaps, by their names.
 pub type Bundles = BTreeMap<String, BTreeMap<String, String>>;
@@ -28,21 +20,6 @@ pub fn bundle_names(egress: &data_plane::Egress) -> BTreeSet<&str> {
     references
         .map(|reference| reference.name.as_str())
         .collect()
-}
-
-/// Reads the ConfigMaps that the hosts name. That one is missing is no error.
-///
-/// # Errors
-/// [`CallError`].
-pub async fn dereference(cluster: &Cluster, gateway: &AnyrayGateway) -> Result<Bundles, CallError> {
-    let namespace = gateway.namespace().unwrap_or_default();
-    let mut bundles = Bundles::new();
-    for name in bundle_names(&gateway.spec.egress) {
-        if let Some(found) = cluster.get::<ConfigMap>(&namespace, name).await? {
-            bundles.insert(name.to_owned(), found.data.unwrap_or_default());
-        }
-    }
-    Ok(bundles)
 }
 
 /// The hosts that can be served, and why the others cannot: without their certificates, requests

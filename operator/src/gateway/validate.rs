@@ -7,7 +7,10 @@ use anyray_crds::{
     v1alpha1::{AnyrayGateway, ProviderKey},
 };
 use anyray_wire::gateway_config::{FieldError, GatewayConfig, check, egress::EgressRule};
-use kube::{ResourceExt as _, core::Selector};
+use kube::{
+    ResourceExt as _,
+    core::{Selector, SelectorExt as _},
+};
 
 use super::{
     admin,
@@ -62,6 +65,15 @@ pub struct ValidatedGateway<'a> {
     pub selected: usize,
     /// The routing rules in force whose key is usable, as patterns.
     pub models: Vec<String>,
+}
+
+/// Whether a gateway uses a key, by the key's labels.
+pub fn selects(gateway: &AnyrayGateway, key: &ProviderKey) -> bool {
+    let Some(selector) = gateway.spec.providers.selector.clone() else {
+        return true;
+    };
+    // One that cannot be read selects nothing here, and is refused by `validate`.
+    Selector::try_from(selector).is_ok_and(|selector| selector.matches(key.labels()))
 }
 
 /// Checks a gateway and decides what its pods get.

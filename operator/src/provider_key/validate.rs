@@ -12,6 +12,7 @@ use anyray_crds::{
 };
 use anyray_providers::settings;
 use anyray_wire::gateway_config::{CredentialKind, Endpoint, FieldError, egress::EgressRule};
+use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use secrecy::SecretSlice;
 
@@ -42,6 +43,21 @@ pub struct SecretEntries {
     pub version: Option<String>,
     /// The entries of `data`.
     pub entries: BTreeMap<String, SecretSlice<u8>>,
+}
+
+impl SecretEntries {
+    /// The entries of a Secret, out of the reach of logs.
+    pub fn from_secret(secret: Secret) -> Self {
+        let version = secret.resource_version();
+        let text = secret.string_data.into_iter().flatten();
+        let text = text.map(|(name, value)| (name, SecretSlice::from(value.into_bytes())));
+        let data = secret.data.into_iter().flatten();
+        let data = data.map(|(name, value)| (name, SecretSlice::from(value.0)));
+        Self {
+            version,
+            entries: data.chain(text).collect(),
+        }
+    }
 }
 
 /// A ProviderKey that works, as far as can be told without a request.

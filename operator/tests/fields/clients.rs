@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyray_crds::v1alpha1::{ClientKey, Invite};
-use anyray_operator::{
+use anyray_operator::cluster::{
     client_key::{self, key},
     invite::{
         self, code,

@@ -20,7 +20,10 @@ use k8s_openapi::{
 use kube::ResourceExt as _;
 
 use super::{Defaults, volumes};
-use crate::{cluster::ObjectKey, gateway::validate::ValidatedGateway, metadata};
+use crate::{
+    gateway::validate::ValidatedGateway,
+    metadata::{self, ObjectKey},
+};
 
 /// User and group of the container, as the image has them.
 const NON_ROOT: i64 = 65_532;

@@ -1,0 +1,147 @@
+//! `ClientKey`: makes the key where the spec asks for one in a Secret, and says where it stands.
+//! Gateways decide whom they serve by the spec.
+
+pub mod dereference;
+pub mod key;
+pub mod status;
+pub mod validate;
+
+use std::sync::Arc;
+
+use anyray_crds::{
+    conditions::Reason,
+    v1alpha1::{ClientKey, client_key::ClientKeyState},
+};
+use k8s_openapi::jiff::Timestamp;
+use kube::{Resource as _, core::error_boundary::InvalidObject, runtime::controller::Action};
+
+use crate::{
+    cluster::{
+        api::{CallError, Cluster},
+        context::Context,
+        controller::{self, Pass, Passes},
+        gateway::dereference::LOOK_FOR_FOREIGN_AGAIN,
+        minted,
+        scope::Guarded,
+        unreadable,
+    },
+    metadata::ObjectKey,
+    provider_key::validate::Fault,
+};
+use dereference::References;
+use key::Random;
+use validate::ValidatedClientKey;
+
+/// How the controller deals with client keys.
+pub const PASSES: Passes<Guarded<ClientKey>> = Passes {
+    kind: "ClientKey",
+    reconcile,
+    forget: |_, _| {},
+};
+
+/// One pass over a client key.
+fn reconcile(object: Arc<Guarded<ClientKey>>, context: Arc<Context>) -> Pass {
+    Box::pin(async move { Box::pin(pass(&ObjectKey::of(object.as_ref()), &context)).await })
+}
+
+/// Reads, validates, makes the key where there is none, and reports.
+async fn pass(key: &ObjectKey, context: &Context) -> Result<Action, CallError> {
+    let found = context.cluster.get_guarded::<ClientKey>(key).await?;
+    let client_key = match found {
+        None => return Ok(Action::await_change()),
+        Some(Err(object)) => return report_unreadable(key, &object, context).await,
+        Some(Ok(found)) if found.meta().deletion_timestamp.is_some() => {
+            return Ok(Action::await_change());
+        }
+        Some(Ok(found)) => found,
+    };
+    let now = Timestamp::now();
+    let references = match dereference::dereference(&client_key, context).await {
+        Ok(references) => references,
+        Err(error) => return fail(&client_key, error, context).await,
+    };
+    let mut validated = validate::validate(&client_key, &references, now);
+    if let Err(error) = apply(&mut validated, &references, &context.cluster).await {
+        return fail(&client_key, error, context).await;
+    }
+    report(&client_key, &validated, context).await?;
+    Ok(look_again(key, &validated, now))
+}
+
+/// Makes the key. Its Secret comes before the status: a pass that ends between the two finds it and
+/// goes on.
+async fn apply(
+    validated: &mut ValidatedClientKey,
+    references: &References,
+    cluster: &Cluster,
+) -> Result<(), CallError> {
+    let Some(name) = &validated.mint_into else {
+        return Ok(());
+    };
+    let random = Random {
+        id: minted::draw()?,
+        secret: minted::draw()?,
+    };
+    let minted = key::mint(&validated.seen, name, &random);
+    cluster.create(&minted.secret).await?;
+    validated.take_minted(minted.known, references, Timestamp::now());
+    Ok(())
+}
+
+/// At the end of the key at the latest: no change tells of it.
+fn look_again(key: &ObjectKey, client_key: &ValidatedClientKey, now: Timestamp) -> Action {
+    let conflict = |fault: &Fault| fault.reason == Reason::NameConflict;
+    if client_key.fault.as_ref().is_some_and(conflict) {
+        // A foreign object may go without the operator hearing of it.
+        return Action::requeue(LOOK_FOR_FOREIGN_AGAIN);
+    }
+    let is_over = client_key.state == ClientKeyState::Expired;
+    let end = client_key.seen.spec.expires_at.as_ref();
+    let end = end.map(|end| end.0).filter(|_| !is_over);
+    controller::resync_until(key, end, now)
+}
+
+/// Says what the API server refused. Where it is in trouble it takes no status either, and where
+/// somebody was quicker the next pass sees what they did.
+async fn fail(
+    client_key: &ClientKey,
+    error: CallError,
+    context: &Context,
+) -> Result<Action, CallError> {
+    if !error.is_outage() && !error.is_conflict() {
+        let failed = validate::failed(client_key, error.to_string(), Timestamp::now());
+        report(client_key, &failed, context).await?;
+    }
+    Err(error)
+}
+
+async fn report(
+    client_key: &ClientKey,
+    validated: &ValidatedClientKey,
+    context: &Context,
+) -> Result<(), CallError> {
+    let previous = client_key.status.clone().unwrap_or_default();
+    let status = status::status(validated, Timestamp::now());
+    if status == previous {
+        return Ok(());
+    }
+    let conditions = [&previous.conditions, &status.conditions];
+    context
+        .cluster
+        .report(client_key, &status, conditions)
+        .await
+}
+
+async fn report_unreadable(
+    key: &ObjectKey,
+    object: &InvalidObject,
+    context: &Context,
+) -> Result<Action, CallError> {
+    let stored = context.cluster.get_status::<ClientKey>(key).await?;
+    let status = unreadable::status(stored, object);
+    context
+        .cluster
+        .apply_status::<ClientKey>(key, &status)
+        .await?;
+    Ok(Action::await_change())
+}

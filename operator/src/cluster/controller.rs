@@ -1,0 +1,197 @@
+//! Runs the passes over the objects of one kind: a bounded number at once, again after an error,
+//! and none brought down by another.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    fmt::Debug,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
+use k8s_openapi::jiff::Timestamp;
+use kube::{
+    Resource,
+    runtime::{
+        controller::{self, Action, Config, ReconcileReason, ReconcileRequest, applier},
+        reflector::{Lookup, Store},
+    },
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cluster::{api::CallError, context::Context, scope::reference},
+    metadata::ObjectKey,
+};
+
+/// Passes that run at once.
+const CONCURRENCY: u16 = 16;
+
+/// Longest pause after an error of the API server's: it may be back any time.
+const OUTAGE_PAUSE_MAX: Duration = Duration::from_secs(3);
+
+/// Longest pause after an error that the object itself may be the reason of.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// Every object is looked at again after this time, give or take a fifth.
+const RESYNC: Duration = Duration::from_secs(600);
+
+/// Why a pass did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    /// The Kubernetes API.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// A fault of the operator's own; the log has its place.
+    #[error("the pass panicked")]
+    Panic,
+}
+
+/// A pass in progress.
+pub type Pass = BoxFuture<'static, Result<Action, CallError>>;
+
+/// What there is to do for the objects of one kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Passes<K> {
+    /// The kind's name.
+    pub kind: &'static str,
+    /// A pass over one object.
+    pub reconcile: fn(Arc<K>, Arc<Context>) -> Pass,
+    /// Drops what is known of an object that is gone.
+    pub forget: fn(&ObjectKey, &Context),
+}
+
+/// Runs passes for each object that the queue names, until it is told to stop; those that have begun
+/// come to their end.
+pub async fn run<K>(
+    passes: Passes<K>,
+    store: Store<K>,
+    (mut queue, stop): (mpsc::Receiver<ObjectKey>, CancellationToken),
+    context: Arc<Context>,
+) where
+    K: Resource<DynamicType = ()>
+        + Lookup<DynamicType = ()>
+        + Clone
+        + Debug
+        + Send
+        + Sync
+        + 'static,
+{
+    let Passes {
+        kind,
+        reconcile,
+        forget,
+    } = passes;
+    let requests =
+        stream::poll_fn(move |cx| queue.poll_recv(cx)).take_until(stop.cancelled_owned());
+    let requests = requests.map(|key| {
+        Ok::<_, Infallible>(ReconcileRequest {
+            obj_ref: reference::<K>(&key),
+            reason: ReconcileReason::Unknown,
+        })
+    });
+    let failures = Arc::new(Failures::default());
+    let counted = Arc::clone(&failures);
+    let pass = move |object: Arc<K>, context: Arc<Context>| {
+        let failures = Arc::clone(&counted);
+        Box::pin(async move {
+            let key = ObjectKey::of(object.as_ref());
+            let started = Instant::now();
+            let pass = AssertUnwindSafe(reconcile(object, Arc::clone(&context))).catch_unwind();
+            let (outcome, result) = match pass.await {
+                Ok(Ok(action)) => ("done", Ok(action)),
+                Ok(Err(error)) => ("failed", Err(PassError::Call(error))),
+                Err(_) => ("panicked", Err(PassError::Panic)),
+            };
+            context.metrics.passed(kind, outcome, started.elapsed());
+            if result.is_ok() {
+                failures.forget(&key);
+            }
+            result
+        })
+    };
+    let forgotten = Arc::clone(&failures);
+    let after_error = move |object: Arc<K>, error: &PassError, _: Arc<Context>| {
+        let key = ObjectKey::of(object.as_ref());
+        let pause = failures.pause_after(&key, error);
+        let (namespace, name) = (&key.namespace, &key.name);
+        tracing::warn!(
+            kind,
+            namespace,
+            name,
+            "{kind} {key}: {error}; again in {pause:?}"
+        );
+        Action::requeue(pause)
+    };
+    let config = Config::default().concurrency(CONCURRENCY);
+    applier(
+        pass,
+        after_error,
+        Arc::clone(&context),
+        store,
+        requests,
+        config,
+    )
+    .for_each(|ended| {
+        if let Err(controller::Error::ObjectNotFound(gone)) = ended {
+            let key = ObjectKey {
+                namespace: gone.namespace.clone().unwrap_or_default(),
+                name: gone.name.clone(),
+            };
+            forgotten.forget(&key);
+            forget(&key, &context);
+        }
+        std::future::ready(())
+    })
+    .await;
+}
+
+/// When to look again at an object with which all is well.
+pub fn resync(key: &ObjectKey) -> Action {
+    Action::requeue(resync_pause(key))
+}
+
+/// When to look again at an object with which all is well until a time of its own.
+pub fn resync_until(key: &ObjectKey, end: Option<Timestamp>, now: Timestamp) -> Action {
+    let left = end.and_then(|end| Duration::try_from(end.duration_since(now)).ok());
+    let pause = resync_pause(key);
+    // A timer counts milliseconds: it may not come before the time.
+    Action::requeue(left.map_or(pause, |left| pause.min(left + Duration::from_millis(1))))
+}
+
+fn resync_pause(key: &ObjectKey) -> Duration {
+    let spread = f64::from(u8::try_from(key.name.len() * 37 % 100).unwrap_or(0)) / 100.0;
+    RESYNC.mul_f64(0.8 + 0.4 * spread)
+}
+
+/// How often in a row the pass over each object has failed.
+#[derive(Debug, Default)]
+struct Failures(Mutex<HashMap<ObjectKey, u32>>);
+
+impl Failures {
+    fn forget(&self, key: &ObjectKey) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key);
+    }
+
+    fn pause_after(&self, key: &ObjectKey, error: &PassError) -> Duration {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(key.clone()).or_default();
+        let pause = Duration::from_secs(1).saturating_mul(1 << (*count).min(10));
+        *count += 1;
+        let is_outage = matches!(error, PassError::Call(error) if error.is_outage());
+        pause.min(if is_outage {
+            OUTAGE_PAUSE_MAX
+        } else {
+            PAUSE_MAX
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

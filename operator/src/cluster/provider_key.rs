@@ -1,0 +1,151 @@
+//! `ProviderKey`: checks what it names and says who uses it. It has no objects of its own; the
+//! gateways that select it carry its credential.
+
+pub mod dereference;
+pub mod status;
+
+use std::{sync::Arc, time::Duration};
+
+use anyray_crds::{
+    conditions::Reason,
+    v1alpha1::{AnyrayGateway, ProviderKey, ProviderKeyStatus, provider_key::UsedBy},
+};
+use anyray_wire::gateway_config::egress::EgressRule;
+use k8s_openapi::jiff::Timestamp;
+use kube::{
+    Resource as _, ResourceExt as _, core::error_boundary::InvalidObject,
+    runtime::controller::Action,
+};
+
+use crate::{
+    cluster::{
+        api::CallError,
+        context::Context,
+        controller::{self, Pass, Passes},
+        gateway,
+        scope::Guarded,
+    },
+    gateway::{config, validate::selects},
+    metadata::ObjectKey,
+    provider_key::validate::{self, ANY_ADDRESS, Fault, Material, UnusableKey},
+};
+use status::Usage;
+
+/// How soon to look again, while a gateway has not been looked at since the operator's start.
+const GATEWAYS_PENDING: Duration = Duration::from_secs(1);
+
+/// How the controller deals with keys.
+pub const PASSES: Passes<Guarded<ProviderKey>> = Passes {
+    kind: "ProviderKey",
+    reconcile,
+    forget: |_, _| {},
+};
+
+/// One pass over a key.
+fn reconcile(object: Arc<Guarded<ProviderKey>>, context: Arc<Context>) -> Pass {
+    Box::pin(async move { Box::pin(pass(&ObjectKey::of(object.as_ref()), &context)).await })
+}
+
+/// Reads, validates and reports.
+async fn pass(key: &ObjectKey, context: &Context) -> Result<Action, CallError> {
+    let found = context.cluster.get_guarded::<ProviderKey>(key).await?;
+    let provider_key = match found {
+        None => return Ok(Action::await_change()),
+        Some(Err(unreadable)) => return report_unreadable(key, &unreadable, context).await,
+        Some(Ok(found)) if found.meta().deletion_timestamp.is_some() => {
+            return Ok(Action::await_change());
+        }
+        Some(Ok(found)) => found,
+    };
+    let material = match dereference::dereference(&context.cluster, &provider_key).await {
+        Ok(material) => material,
+        // An API server in trouble takes no status either, and says nothing about the key.
+        Err(error) if error.is_outage() => return Err(error),
+        Err(error) => {
+            let unread = UnusableKey {
+                name: key.name.clone(),
+                provider: provider_key.spec.provider.slug(),
+                fault: Fault::new(Reason::ApplyFailed, error.to_string()),
+            };
+            let (usage, now) = (Usage::default(), Timestamp::now());
+            let status = status::status(&provider_key, &Err(unread), usage, now);
+            report(&provider_key, &status, context).await?;
+            return Err(error);
+        }
+    };
+    let checked = validate::validate(&provider_key, &material, &ANY_ADDRESS);
+    let version = checked
+        .as_ref()
+        .ok()
+        .and_then(|usable| usable.version.as_deref());
+    let gateways = gateways_of(&provider_key, context);
+    let mut usage = Usage::default();
+    for gateway in &gateways {
+        if let Some(why) = refusal(gateway, &provider_key, &material) {
+            usage.refused.push(why);
+            continue;
+        }
+        let name = gateway.name_any();
+        let runs = context
+            .push
+            .runs_key(&ObjectKey::of(gateway), &key.name, version);
+        let Some(programmed) = runs else {
+            return Ok(Action::requeue(GATEWAYS_PENDING));
+        };
+        usage.gateways.push(UsedBy { name, programmed });
+    }
+    let status = status::status(&provider_key, &checked, usage, Timestamp::now());
+    report(&provider_key, &status, context).await?;
+    Ok(controller::resync(key))
+}
+
+/// The gateways that select a key and want pods.
+fn gateways_of(key: &ProviderKey, context: &Context) -> Vec<AnyrayGateway> {
+    let namespace = key.namespace().unwrap_or_default();
+    let mut gateways = context.stores.gateways_in(&namespace);
+    gateways.retain(|gateway| {
+        gateway.spec.replicas > 0
+            && gateway.meta().deletion_timestamp.is_none()
+            && selects(gateway, key)
+    });
+    gateways
+}
+
+/// Why a gateway cannot use a key that can be used as such: it allows other addresses.
+fn refusal(gateway: &AnyrayGateway, key: &ProviderKey, material: &Material) -> Option<String> {
+    let egress = config::from_spec(&gateway.spec).egress;
+    let refused =
+        validate::validate(key, material, &EgressRule::from_config(&egress).ok()?).err()?;
+    let is_address = refused.fault.reason == Reason::EndpointNotAllowed;
+    is_address.then(|| format!("gateway {}: {}", gateway.name_any(), refused.fault.message))
+}
+
+async fn report(
+    key: &ProviderKey,
+    status: &ProviderKeyStatus,
+    context: &Context,
+) -> Result<(), CallError> {
+    let previous = key.status.clone().unwrap_or_default();
+    if *status == previous {
+        return Ok(());
+    }
+    let conditions = [&previous.conditions, &status.conditions];
+    context.cluster.report(key, status, conditions).await
+}
+
+async fn report_unreadable(
+    key: &ObjectKey,
+    unreadable: &InvalidObject,
+    context: &Context,
+) -> Result<Action, CallError> {
+    let status = ProviderKeyStatus {
+        observed_generation: unreadable.metadata.generation,
+        conditions: gateway::status::unreadable(unreadable),
+        ..ProviderKeyStatus::default()
+    };
+    context
+        .cluster
+        .apply_status::<ProviderKey>(key, &status)
+        .await?;
+    Ok(Action::await_change())
+}
