@@ -59,7 +59,7 @@ async fn find(
 ) -> Result<&'static Path> {
     let binary = cell.get_or_try_init(async || match env::var_os(variable) {
         Some(path) => Ok(PathBuf::from(path)),
-        None => Ok(build(&[name]).await?.join(name)),
+        None => build(&[name]).await.map(|folder| folder.join(name)),
     });
     Ok(binary.await?)
 }

@@ -185,7 +185,7 @@ impl Own {
         self.wait_until_pods_can_run().await
     }
 
-    async fn wait_until_pods_can_run(&self) -> Result<()> {
+    pub(super) async fn wait_until_pods_can_run(&self) -> Result<()> {
         let client = self.client().await?;
         let nodes: Api<Node> = Api::all(client.clone());
         self.until(Component::Kubelet, "the node to be ready", async || {

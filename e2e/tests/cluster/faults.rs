@@ -20,7 +20,7 @@ use tokio::time::sleep;
 
 use crate::{
     http,
-    length::lengths,
+    length::{is_soak, lengths},
     node::wait_for_service,
     operator::{READY_LIMIT, SYSTEM, gateway, secret},
     trial::{Context, Entry, exclusive},
@@ -76,9 +76,19 @@ pub(crate) fn settled(
     .within(SETTLED_LIMIT)
 }
 
+/// After an outage of the API server, Kubernetes' own components pause up to a minute before they
+/// watch again. Full lengths show that; short ones start them again, so that they watch at once.
+async fn skip_pauses(context: &Context) -> Result<()> {
+    if is_soak() {
+        return Ok(());
+    }
+    context.cluster().restart_components().await
+}
+
 /// Waits until the cluster itself is back, so that what comes next finds it as it was: controllers
 /// and nodes pause up to half a minute before they watch again, each of their watches by itself.
 async fn settle(context: &Context) -> Result<()> {
+    skip_pauses(context).await?;
     let account = "serviceaccount/default";
     context.kubectl(&["delete", account]).await?;
     let made = async || context.read(account).await.ok();
@@ -161,6 +171,7 @@ async fn silence(context: &Context) -> Result<()> {
     hole.end().await?;
     let ready = Instant::now();
     let times = follow_changes(context, SILENCE_LIMIT).await?;
+    skip_pauses(context).await?;
     runs_what_is_wanted(context).await?;
     let in_the_pod = ready.elapsed();
     let count = none_failed(loaded)?;
@@ -245,6 +256,7 @@ async fn alone(context: &Context) -> Result<()> {
     let loaded = without_control_plane(context, &url, &before).await;
     // Whatever came of it.
     context.cluster().start_api_server().await?;
+    skip_pauses(context).await?;
     scale_operator(context, 1).await?;
     let count = none_failed(loaded?)?;
     let after = gateway_pod(context).await?;

@@ -110,11 +110,11 @@ fn merge(into: &mut Value, from: Value) {
     }
 }
 
-/// The API resource of a kind, as `kubectl` takes it.
+/// The API resource of a kind, in the singular and any case, as `kubectl` takes it.
 fn find_resource(kind: &str) -> Option<ApiResource> {
     let anyray =
         |kind| ApiResource::from_gvk(&GroupVersionKind::gvk("anyray.ai", "v1alpha1", kind));
-    Some(match kind {
+    Some(match kind.to_lowercase().as_str() {
         "anyraygateway" => anyray("AnyrayGateway"),
         "providerkey" => anyray("ProviderKey"),
         "invite" => anyray("Invite"),

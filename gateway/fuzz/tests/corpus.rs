@@ -3,6 +3,13 @@
 //! The changes are drawn from a fixed seed, so that a run finds what the run before it found;
 //! `make soak` looks further, with libFuzzer.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by a panic"
+)]
+
 use std::{fs, path::Path};
 
 use anyray_gateway_fuzz::{TARGETS, Target};
