@@ -52,7 +52,7 @@ pub(crate) fn trials() -> Vec<Entry> {
         settled("faults_r4_changes_after_a_restart_are_seen", restart),
         settled("faults_r5_changes_after_a_silence_are_seen", silence),
         settled("faults_r7_gateways_serve_without_control_plane", alone),
-        settled("faults_r14_a_throttled_operator_does_not_spin", throttled),
+        exclusive("faults_r14_a_throttled_operator_does_not_spin", throttled),
     ]
 }
 
@@ -335,7 +335,8 @@ fn waiting_name(number: usize) -> String {
     format!("waiting-{number}")
 }
 
-async fn throttled(context: &Context) -> Result<()> {
+async fn throttled(context: Context) -> Result<()> {
+    let context = &context;
     context.operator().await?;
     context.apply(&waiting(&json!([]))).await?;
     for number in 0..WAITING {

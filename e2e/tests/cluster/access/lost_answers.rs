@@ -13,19 +13,20 @@ use super::{
     start, wait_for_state,
 };
 use crate::{
-    faults::{scale_operator, settled},
-    trial::{Context, Entry},
+    faults::scale_operator,
+    trial::{Context, Entry, exclusive},
 };
 
 pub(crate) fn trials() -> Vec<Entry> {
-    vec![settled(
+    vec![exclusive(
         "access_one_key_whatever_answers_are_lost",
         loses_answers,
     )]
 }
 
-async fn loses_answers(context: &Context) -> Result<()> {
+async fn loses_answers(context: Context) -> Result<()> {
     // The pod makes the codes, and says in the end whether a key is good.
+    let context = &context;
     start(context, 1).await?;
     let relay = Relay::start(context).await?;
     let gateways = [

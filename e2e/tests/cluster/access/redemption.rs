@@ -19,7 +19,7 @@ use super::{
 use crate::{
     faults::{restart_api_server, scale_operator, settled},
     length::lengths,
-    trial::{Context, Entry, shared},
+    trial::{Context, Entry, exclusive, shared},
 };
 
 /// Hands that reach for one code.
@@ -42,7 +42,7 @@ pub(crate) fn trials() -> Vec<Entry> {
         ),
         shared("access_many_people_redeem_at_once", crowd).within(Duration::from_secs(600)),
         settled("access_one_key_while_the_api_server_restarts", restarting),
-        settled("access_one_key_without_the_operator", without_operator),
+        exclusive("access_one_key_without_the_operator", without_operator),
     ]
 }
 
@@ -251,14 +251,14 @@ async fn restarting(context: &Context) -> Result<()> {
     Ok(())
 }
 
-async fn without_operator(context: &Context) -> Result<()> {
-    start(context, 3).await?;
-    let urls = pod_urls(context).await?;
-    let (code, invite) = make_code(context).await?;
-    scale_operator(context, 0).await?;
+async fn without_operator(context: Context) -> Result<()> {
+    start(&context, 3).await?;
+    let urls = pod_urls(&context).await?;
+    let (code, invite) = make_code(&context).await?;
+    scale_operator(&context, 0).await?;
     let outcome = reach(&urls, &code).await.is_one_key();
     // Whatever came of it.
-    scale_operator(context, 1).await?;
-    works(context, &outcome?).await?;
-    wait_for_state(context, &format!("invite/{invite}"), "Redeemed").await
+    scale_operator(&context, 1).await?;
+    works(&context, &outcome?).await?;
+    wait_for_state(&context, &format!("invite/{invite}"), "Redeemed").await
 }

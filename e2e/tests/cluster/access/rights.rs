@@ -2,9 +2,10 @@
 //! from.
 
 use anyhow::{Result, bail, ensure};
+use anyray_e2e::wait;
 use serde_json::{Value, json};
 
-use super::{client_key, invite, start, wait_for_state};
+use super::{STATUS_LIMIT, client_key, invite, start, wait_for_state};
 use crate::trial::{Context, Entry, shared};
 
 pub(crate) fn trials() -> Vec<Entry> {
@@ -67,32 +68,43 @@ async fn touches_own(context: Context) -> Result<()> {
         refused(context.kubectl(&edit).await, "forbidden")?;
     }
     // By the one way that a gateway has: replacing the status.
-    let mut object = context.read("invite/ada").await?;
-    object["status"]["state"] = "Expired".into();
     let replace = ["replace", "--subresource=status", "-f", "-", &user];
-    refused(
-        context.kubectl_with(&replace, &object.to_string()).await,
-        "redemption",
-    )?;
+    let expired = replace_status(&context, &replace, |status| {
+        status["state"] = "Expired".into()
+    });
+    refused(expired.await?, "redemption")?;
     let record = json!({
         "keyId": "00000000000a", "clientKeyName": "ck-g", "at": "2026-01-01T00:00:00Z", "by": "pod",
     });
-    let mut object = context.read("invite/ada").await?;
-    object["status"]["redemption"] = record;
-    context.kubectl_with(&replace, &object.to_string()).await?;
+    let recorded = replace_status(&context, &replace, |status| {
+        status["redemption"] = record.clone();
+    });
+    recorded.await??;
     // Written once, whoever tries.
-    let mut object = context.read("invite/ada").await?;
-    object["status"]["redemption"]["keyId"] = "00000000000b".into();
     let as_admin = ["replace", "--subresource=status", "-f", "-"];
-    refused(
-        context.kubectl_with(&as_admin, &object.to_string()).await,
-        "written once",
-    )?;
-    object["status"] = Value::Null;
-    refused(
-        context.kubectl_with(&as_admin, &object.to_string()).await,
-        "written once",
-    )
+    let another = replace_status(&context, &as_admin, |status| {
+        status["redemption"]["keyId"] = "00000000000b".into();
+    });
+    refused(another.await?, "written once")?;
+    let none = replace_status(&context, &as_admin, |status| *status = Value::Null);
+    refused(none.await?, "written once")
+}
+
+/// Replaces the status of the invite with a changed one, again for as long as the operator writes
+/// it in between; returns what `kubectl` said otherwise.
+async fn replace_status(
+    context: &Context,
+    replace: &[&str],
+    change: impl Fn(&mut Value),
+) -> Result<Result<String>> {
+    let replaced = async || {
+        let mut object = context.read("invite/ada").await.ok()?;
+        change(&mut object["status"]);
+        let replaced = context.kubectl_with(replace, &object.to_string()).await;
+        let is_conflict = |error: &anyhow::Error| format!("{error:#}").contains("(Conflict)");
+        (!replaced.as_ref().is_err_and(is_conflict)).then_some(replaced)
+    };
+    wait::until("the status to be replaced", STATUS_LIMIT, replaced).await
 }
 
 fn refused(result: Result<String>, reason: &str) -> Result<()> {
