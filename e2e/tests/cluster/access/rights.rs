@@ -70,7 +70,7 @@ async fn touches_own(context: Context) -> Result<()> {
     // By the one way that a gateway has: replacing the status.
     let replace = ["replace", "--subresource=status", "-f", "-", &user];
     let expired = replace_status(&context, &replace, |status| {
-        status["state"] = "Expired".into()
+        status["state"] = "Expired".into();
     });
     refused(expired.await?, "redemption")?;
     let record = json!({
