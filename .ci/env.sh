@@ -10,8 +10,9 @@ target=${CARGO_TARGET_DIR:-$PWD/target}
 # What cargo tells a test of its package would make build scripts run anew, and all after them.
 unset CARGO_MANIFEST_DIR CARGO_MANIFEST_PATH "${!CARGO_PKG_@}"
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
-# A clean clone is built once: what speeds up the next build would take gigabytes for nothing.
-[ -z "${CI:-}" ] || export CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0}
+# A clean clone is built once: what speeds up the next build would take gigabytes for nothing, and
+# nobody attaches a debugger.
+[ -z "${CI:-}" ] || export CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0} CARGO_PROFILE_DEV_DEBUG=${CARGO_PROFILE_DEV_DEBUG:-none}
 
 # Runs a command and says how long it took: step NAME COMMAND...
 # `set -e` is off in a function that runs this way: chain its commands by `&&`.
