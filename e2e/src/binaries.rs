@@ -1,4 +1,4 @@
-//! The programs to test, as cargo builds them.
+//! The programs to test: those of the folder that `ANYRAY_PROGRAMS` names, or as cargo builds them.
 
 use std::{
     env,
@@ -48,7 +48,7 @@ pub async fn kubectl_plugin() -> Result<&'static Path> {
 /// They could not be built.
 pub async fn quickstart() -> Result<&'static Path> {
     let names = ["anyray-operator", "anyray-gateway", "anyray-fakes"];
-    let folder = QUICKSTART.get_or_try_init(async || build(&names).await);
+    let folder = QUICKSTART.get_or_try_init(async || find_or_build(&names).await);
     Ok(folder.await?)
 }
 
@@ -59,9 +59,17 @@ async fn find(
 ) -> Result<&'static Path> {
     let binary = cell.get_or_try_init(async || match env::var_os(variable) {
         Some(path) => Ok(PathBuf::from(path)),
-        None => build(&[name]).await.map(|folder| folder.join(name)),
+        None => find_or_build(&[name]).await.map(|folder| folder.join(name)),
     });
     Ok(binary.await?)
+}
+
+/// The folder of built programs that is given, or else the one where they are built.
+async fn find_or_build(names: &[&str]) -> Result<PathBuf> {
+    match env::var_os("ANYRAY_PROGRAMS") {
+        Some(folder) => Ok(PathBuf::from(folder)),
+        None => build(names).await,
+    }
 }
 
 /// Builds programs beside this test and returns their folder: `cargo test` gives a package the path
