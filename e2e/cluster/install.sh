@@ -33,7 +33,7 @@ check_go() {
 build() {
   local version=k8s.io/component-base/version building status=0
   check_go || return
-  building=$(mktemp -d "$bin/.building.XXXXXX")
+  building=$(mktemp -d "$bin/.building.XXXXXX") || return
   (cd $module && CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -trimpath -o "$building/" -gcflags=all=-dwarf=false \
     -ldflags "-s -w -X $version.gitVersion=$kubernetes_version -X $version.gitMajor=1 -X $version.gitMinor=34" "$@") &&
     mv "$building"/* "$bin/" || status=$?
@@ -71,7 +71,9 @@ install_helm() {
   [ -x "$bin/helm" ] || step "Helm: a minute on two cores" build helm.sh/helm/v3/cmd/helm
 }
 
+# The folder in use is the newest, however long ago it was built.
 prune() {
+  touch "$bin"
   ls -1dt "$cache"/kubernetes-*/ | tail -n +$((folders_kept + 1)) | xargs -r rm -rf
 }
 
