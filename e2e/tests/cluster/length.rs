@@ -21,7 +21,7 @@ pub(crate) struct Lengths {
     pub(crate) crowd: usize,
 }
 
-/// An outage that outlasts a connection's time limit; each change once more than a median needs.
+/// An outage that outlasts a connection's time limit; so few changes that the slowest one decides.
 const SHORT: Lengths = Lengths {
     outage: Duration::from_secs(6),
     silence: Duration::from_secs(15),
