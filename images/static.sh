@@ -22,18 +22,23 @@ static_binary() {
   echo "$target/$triple/release/$1"
 }
 
-# static_build PACKAGE...
+# static_build PACKAGE... [CARGO_OPTION...]
 # All programs are built with the features that the whole workspace needs of their dependencies, and
 # these carry bitcode beside machine code: so each dependency is compiled once, whether a program is
 # only linked or optimised as a whole, which images/rustc decides.
 # --target keeps crt-static away from procedural macros, which cannot be static.
 static_build() {
-  local package binaries=()
-  for package; do binaries+=(--bin "$package"); done
+  local word packages=() arguments=()
+  for word; do
+    case $word in
+      -*) arguments+=("$word") ;;
+      *) packages+=("$word") arguments+=(--bin "$word") ;;
+    esac
+  done
   RUSTFLAGS="-C target-feature=+crt-static -C target-cpu=$cpu -C embed-bitcode=yes" \
     RUSTC_WORKSPACE_WRAPPER=$PWD/images/rustc \
-    cargo build --quiet --locked --release --target "$triple" --workspace "${binaries[@]}" || return
-  for package; do check_static "$(static_binary "$package")" || return; done
+    cargo build --quiet --locked --release --target "$triple" --workspace "${arguments[@]}" || return
+  for word in "${packages[@]}"; do check_static "$(static_binary "$word")" || return; done
 }
 
 check_static() {
