@@ -89,13 +89,17 @@ CALIBRATION = 1.15
 def undisturbed(rows):
     """The rows during which the host had nothing else to do, and a sentence about the others.
 
-    Where all repetitions of a scenario of a peer were disturbed, the least disturbed one stays.
+    Where all repetitions of a scenario of a peer were disturbed, the least disturbed one stays; so
+    does one with errors, which are never dropped.
     """
-    best = min((r["calibration_ms"] for r in rows), default=0)
+    # Rows of other files may have none.
+    calibration = lambda r: r.get("calibration_ms", 0)
+    best = min(map(calibration, rows), default=0)
     kept = {}
     for r in rows:
         kept.setdefault((r["scen"], r["peer"]), []).append(r)
-    chosen = [r for group in kept.values() for r in ([r for r in group if r["calibration_ms"] <= CALIBRATION * best] or [min(group, key=lambda r: r["calibration_ms"])])]
+    is_kept = lambda r: calibration(r) <= CALIBRATION * best or r["err"]
+    chosen = [r for group in kept.values() for r in (list(filter(is_kept, group)) or [min(group, key=calibration)])]
     return chosen, f"Repetitions dropped as disturbed: {len(rows) - len(chosen)} of {len(rows)}; fixed work beside them took over {CALIBRATION:g} times the {best:.0f} ms of its best."
 
 
