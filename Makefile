@@ -41,5 +41,5 @@ images: ## Build the container images, from scratch and static, and try them; IM
 connect: ## Pack the npm package of anyray-connect, with a static program for Linux inside; prints the tarball
 	connect/npm/pack.sh
 
-clean-cache: ## Remove the tools and clients that were installed for lint and tests
+clean-cache: ## Remove the tools, clients and compiled dependencies that lint and tests keep outside the checkout
 	rm -rf "$${ANYRAY_CACHE:-$$HOME/.cache/anyray}"

@@ -35,8 +35,12 @@ static_build() {
       *) packages+=("$word") arguments+=(--bin "$word") ;;
     esac
   done
+  # Cargo compares a wrapper's path, not its content.
+  local wrapper
+  wrapper=$target/rustc-$(cksum <images/rustc | cut -d ' ' -f 1)
+  mkdir -p "$target" && cp images/rustc "$wrapper" || return
   RUSTFLAGS="-C target-feature=+crt-static -C target-cpu=$cpu -C embed-bitcode=yes" \
-    RUSTC_WORKSPACE_WRAPPER=$PWD/images/rustc \
+    RUSTC_WORKSPACE_WRAPPER=$wrapper \
     cargo build --quiet --locked --release --target "$triple" --workspace "${arguments[@]}" || return
   for word in "${packages[@]}"; do check_static "$(static_binary "$word")" || return; done
 }

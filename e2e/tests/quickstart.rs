@@ -29,6 +29,9 @@ const PRINTED: [&str; 3] = ["127.0.0.1:8787", "127.0.0.1:8789", "127.0.0.1:8786"
 /// Longest start, on a machine that is busy; the programs have been built before.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
+/// Longest start that builds the programs first.
+const BUILD_LIMIT: Duration = Duration::from_secs(600);
+
 /// Longest end: no request is in flight.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
@@ -69,7 +72,8 @@ impl Quickstart {
             let has_ended = self.child.try_wait().is_ok_and(|ended| ended.is_some());
             (has_ended || self.log().contains("The gateway is ready.")).then_some(has_ended)
         };
-        let has_ended = wait::until("the quick start", START_LIMIT, is_ready).await?;
+        let limit = if is_soak() { BUILD_LIMIT } else { START_LIMIT };
+        let has_ended = wait::until("the quick start", limit, is_ready).await?;
         ensure!(!has_ended, "it ended:\n{}", self.log());
         Ok(())
     }
@@ -117,9 +121,9 @@ impl Drop for Quickstart {
 /// The command that starts a quick start, in an environment without this test's own settings.
 ///
 /// It takes the programs that the tests have: a person gets ones without the feature `cluster`,
-/// which `.ci/lint` checks, and CI would compile all that they need another time.
+/// which `.ci/lint` checks, and CI would compile all that they need another time. In soak it builds
+/// its own.
 async fn quickstart(command: &str, addresses: &[String; 3], folder: &Path) -> Result<Command> {
-    let programs = binaries::quickstart().await?;
     let mut start = Command::new("bash");
     start.args(["-c", command]);
     start.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
@@ -135,9 +139,17 @@ async fn quickstart(command: &str, addresses: &[String; 3], folder: &Path) -> Re
     }
     let variables = ["ANYRAY_LISTEN", "ANYRAY_OPS_LISTEN", "ANYRAY_FAKES_LISTEN"];
     start.envs(variables.iter().zip(addresses));
-    start.env("TMPDIR", folder).env("ANYRAY_PROGRAMS", programs);
+    start.env("TMPDIR", folder).env_remove("ANYRAY_PROGRAMS");
+    if !is_soak() {
+        start.env("ANYRAY_PROGRAMS", binaries::quickstart().await?);
+    }
     start.stdin(Stdio::null()).kill_on_drop(true);
     Ok(start)
+}
+
+/// Whether `make soak` runs this.
+fn is_soak() -> bool {
+    std::env::var_os("ANYRAY_SOAK").is_some_and(|value| value == "1")
 }
 
 /// The shell's own `kill`: a system may lack the program.
