@@ -2,7 +2,10 @@ module anyray/e2e/cluster
 
 go 1.26.0
 
-require github.com/coredns/coredns v1.13.2
+require (
+	github.com/coredns/coredns v1.13.2
+	go.etcd.io/etcd/server/v3 v3.6.4
+)
 
 require (
 	cel.dev/expr v0.24.0 // indirect
@@ -162,7 +165,6 @@ require (
 	go.etcd.io/etcd/client/pkg/v3 v3.6.6 // indirect
 	go.etcd.io/etcd/client/v3 v3.6.6 // indirect
 	go.etcd.io/etcd/pkg/v3 v3.6.4 // indirect
-	go.etcd.io/etcd/server/v3 v3.6.4 // indirect
 	go.etcd.io/raft/v3 v3.6.0 // indirect
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
 	go.opentelemetry.io/contrib/instrumentation/github.com/emicklei/go-restful/otelrestful v0.44.0 // indirect
@@ -280,7 +282,6 @@ replace (
 )
 
 tool (
-	go.etcd.io/etcd/server/v3
 	helm.sh/helm/v3/cmd/helm
 	k8s.io/kubernetes/cmd/kube-apiserver
 	k8s.io/kubernetes/cmd/kube-controller-manager

@@ -12,9 +12,9 @@ exec 3>&1 1>&2
 module=e2e/cluster
 go_wanted=1.26
 kubernetes_version=v1.34.4
-pins=$(cd $module && cat go.{mod,sum} pause/main.go coredns/main.go | sha256sum)
+pins=$(cd $module && cat go.{mod,sum} {coredns,etcd,pause}/main.go | sha256sum)
 bin=$cache/kubernetes-${pins:0:12}
-# Folders of binaries that stay: this one and the one before.
+# Folders of binaries that stay: the last two that were used.
 folders_kept=2
 # As in images/build.sh.
 export BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-chroot} STORAGE_DRIVER=${STORAGE_DRIVER:-vfs}
@@ -28,14 +28,23 @@ check_go() {
   fi
 }
 
+# Counts the modules and packages that `go build -v` names, and passes on all else that it prints.
+progress() {
+  awk '
+    /^go: downloading / { if (++modules % 50 == 0) printf "%d modules downloaded\n", modules; next }
+    /[ :#]/ { print; next }
+    ++packages % 250 == 0 { printf "%d packages compiled\n", packages }
+    { fflush() }'
+}
+
 # Builds packages, and puts their binaries in place once all are there: build PACKAGE...
 # No symbols and no debug information, which take time to make and nobody reads.
 build() {
   local version=k8s.io/component-base/version building status=0
   check_go || return
   building=$(mktemp -d "$bin/.building.XXXXXX") || return
-  (cd $module && CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -trimpath -o "$building/" -gcflags=all=-dwarf=false \
-    -ldflags "-s -w -X $version.gitVersion=$kubernetes_version -X $version.gitMajor=1 -X $version.gitMinor=34" "$@") &&
+  (cd $module && CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -v -trimpath -buildvcs=false -o "$building/" -gcflags=all=-dwarf=false \
+    -ldflags "-s -w -X $version.gitVersion=$kubernetes_version -X $version.gitMajor=1 -X $version.gitMinor=34" "$@") 2>&1 | progress &&
     mv "$building"/* "$bin/" || status=$?
   rm -rf "$building"
   return $status
@@ -62,8 +71,8 @@ install_runtime() {
 
 install_kubernetes() {
   install_runtime
-  # Helm comes along: its packages are Kubernetes' own. etcd has the name of its package, server.
-  [ -x "$bin/server" ] || step "Kubernetes $kubernetes_version, etcd, CoreDNS, Helm: some 6 minutes on two cores" build tool ./pause ./coredns
+  # Helm comes along: its packages are Kubernetes' own. Pause is the last that is put into place.
+  [ -x "$bin/pause" ] || step "Kubernetes $kubernetes_version, etcd, CoreDNS, Helm: some 6 minutes on two cores" build tool ./...
   [ -f "$bin/pause.tar" ] || step "image anyray-pause:dev" pack_pause
 }
 
@@ -74,7 +83,7 @@ install_helm() {
 # The folder in use is the newest, however long ago it was built.
 prune() {
   touch "$bin"
-  ls -1dt "$cache"/kubernetes-*/ | tail -n +$((folders_kept + 1)) | xargs -r rm -rf
+  ls -1dt "$cache"/kubernetes-*/ | tail -n +$((folders_kept + 1)) | xargs -r -d '\n' rm -rf
 }
 
 [ $# -gt 0 ] || set -- kubernetes helm

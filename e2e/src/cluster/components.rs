@@ -25,7 +25,7 @@ pub(crate) enum Component {
 }
 
 impl Component {
-    /// Of its log, and of its note among the processes.
+    /// Of its binary, of its log, and of its note among the processes.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Etcd => "etcd",
@@ -49,13 +49,7 @@ impl Component {
             Self::Proxy => proxy(state),
             Self::Dns => vec![format!("-conf={}", state.text("Corefile"))],
         };
-        // etcd's main package is called that.
-        let program = if self == Self::Etcd {
-            "server"
-        } else {
-            self.name()
-        };
-        state.spawn(self.name(), &bin_dir.join(program), &flags)
+        state.spawn(self.name(), &bin_dir.join(self.name()), &flags)
     }
 }
 

@@ -11,8 +11,6 @@ pub(crate) struct Lengths {
     pub(crate) silence: Duration,
     /// How long the data plane is alone.
     pub(crate) alone: Duration,
-    /// How long the requests of a throttled operator are counted.
-    pub(crate) throttled: Duration,
     /// Rotations of a provider key under load.
     pub(crate) rotations: usize,
     /// Client keys that are made and deleted.
@@ -26,7 +24,6 @@ const SHORT: Lengths = Lengths {
     outage: Duration::from_secs(6),
     silence: Duration::from_secs(15),
     alone: Duration::from_secs(5),
-    throttled: Duration::from_secs(5),
     rotations: 5,
     key_changes: 5,
     crowd: 100,
@@ -38,7 +35,6 @@ const FULL: Lengths = Lengths {
     outage: Duration::from_secs(30),
     silence: Duration::from_secs(100),
     alone: Duration::from_secs(20),
-    throttled: Duration::from_secs(10),
     rotations: 20,
     key_changes: 20,
     crowd: 500,

@@ -1,0 +1,12 @@
+// The server of etcd, in a package that gives the binary its name.
+package main
+
+import (
+	"os"
+
+	"go.etcd.io/etcd/server/v3/etcdmain"
+)
+
+func main() {
+	etcdmain.Main(os.Args)
+}
