@@ -107,19 +107,19 @@ CLAUDE_STREAM = {
 }
 TO_BEDROCK = ("anthropic-version: 2023-06-01", "x-anyray-provider: bedrock")
 CONVERSE = "/model/eu.anthropic.mock-v1%3A0/converse"
-# name: (request, answer or stream, how many are counted, whether the relay can do it)
+# name: (request, answer or stream, how many are a batch, whether the relay can do it)
 SCENARIOS = {
-    "1 KB": (request("/v1/chat/completions", chat(900)), CHAT_ANSWER, 150, True),
-    "200 KB": (request("/v1/chat/completions", chat(190_000)), CHAT_ANSWER, 40, True),
-    "a chunk": (request("/v1/chat/completions", chat(900, stream=True)), CHAT_STREAM, 250, True),
-    "signed, 1 KB": (request(CONVERSE, {"messages": [{"role": "user", "content": [{"text": code(900)}]}]}), CONVERSE_ANSWER, 100, False),
-    "Claude on Bedrock, 1 KB": (request("/v1/messages", claude(900), *TO_BEDROCK), claude_answer(), 100, False),
-    "Claude on Bedrock, 200 KB": (request("/v1/messages", claude(190_000), *TO_BEDROCK), claude_answer(), 40, False),
-    "Claude on Bedrock, a chunk": (request("/v1/messages", claude(900, stream=True), *TO_BEDROCK), CLAUDE_STREAM, 250, False),
+    "1 KB": (request("/v1/chat/completions", chat(900)), CHAT_ANSWER, 40, True),
+    "200 KB": (request("/v1/chat/completions", chat(190_000)), CHAT_ANSWER, 10, True),
+    "a chunk": (request("/v1/chat/completions", chat(900, stream=True)), CHAT_STREAM, 60, True),
+    "signed, 1 KB": (request(CONVERSE, {"messages": [{"role": "user", "content": [{"text": code(900)}]}]}), CONVERSE_ANSWER, 30, False),
+    "Claude on Bedrock, 1 KB": (request("/v1/messages", claude(900), *TO_BEDROCK), claude_answer(), 30, False),
+    "Claude on Bedrock, 200 KB": (request("/v1/messages", claude(190_000), *TO_BEDROCK), claude_answer(), 10, False),
+    "Claude on Bedrock, a chunk": (request("/v1/messages", claude(900, stream=True), *TO_BEDROCK), CLAUDE_STREAM, 60, False),
 }
 WARM_UP = 30
 # The least of them counts: now and then a large body arrives in one read more.
-BATCHES = 3
+BATCHES = 12
 # A few system calls more or less in so many requests are such reads, too.
 CALLS_SLACK = 0.05
 
