@@ -155,8 +155,7 @@ async fn find(
         match found {
             Ok(Some(invite)) => return Ok(invite),
             Ok(None) => return Err(RedeemError::Unknown),
-            Err(StoreError::Refused(why)) => return Err(RedeemError::Refused(why)),
-            Err(error) => tries.again(error).await?,
+            Err(error) => tries.after(error).await?,
         }
     }
 }
@@ -227,7 +226,10 @@ async fn claim(
     loop {
         let error = match store.create_key(key).await {
             Ok(created) => return Ok(created),
-            Err(StoreError::Refused(why)) => return Err(RedeemError::Refused(why)),
+            Err(error @ StoreError::Refused(_)) => {
+                tries.after(error).await?;
+                continue;
+            }
             Err(error) => error,
         };
         // After an answer that was lost the object in the way may be this one.
@@ -312,6 +314,17 @@ impl Tries {
         Self {
             deadline: Instant::now() + PATIENCE,
             count: 0,
+        }
+    }
+
+    /// Waits before another try, unless the very first one was refused.
+    ///
+    /// Later refusals are not final: an API server that has just started refuses whom it does not
+    /// know yet, and what it was sent before it stopped may be stored.
+    async fn after(&mut self, error: StoreError) -> Result<(), RedeemError> {
+        match error {
+            StoreError::Refused(why) if self.count == 0 => Err(RedeemError::Refused(why)),
+            error => self.again(error).await,
         }
     }
 

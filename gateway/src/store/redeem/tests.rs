@@ -498,6 +498,30 @@ async fn a_key_that_the_store_will_not_have_is_refused_at_once() {
     assert_eq!(keys(&shared), []);
 }
 
+/// An API server that has just started refuses whom it does not know yet.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_after_a_lost_answer_is_not_the_last_word() {
+    let faults = [
+        None,
+        Some(Fault::Lost),
+        Some(Fault::Down),
+        Some(Fault::Refused),
+    ];
+    for rest in scripts(&faults, 4) {
+        for lost in [
+            vec![None, Some(Fault::Lost)],
+            vec![None, None, Some(Fault::Lost)],
+        ] {
+            let script = [lost, rest.clone()].concat();
+            let shared = shared();
+            let replica = replica(&shared, script.clone());
+            let redeemed = redeem(&replica, None, &attempt(1)).await;
+            let redeemed = redeemed.unwrap_or_else(|error| panic!("{error}: {script:?}"));
+            check_won(&shared, &redeemed);
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_record_that_the_store_will_not_have_gives_the_key_back() {
     let shared = shared();
