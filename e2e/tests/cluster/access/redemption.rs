@@ -28,7 +28,7 @@ const HANDS: usize = 200;
 /// Into this moment of some hundred redemptions a pod is killed.
 const INTO_THE_CROWD: Duration = Duration::from_millis(30);
 
-/// How soon keys count as valid on every pod.
+/// How soon keys count as valid, and new invites as known, on every pod.
 const IN_FORCE: Duration = Duration::from_secs(5);
 
 pub(crate) fn trials() -> Vec<Entry> {
@@ -55,10 +55,21 @@ pub(super) struct Outcome {
     pub(super) lost: usize,
 }
 
+/// Redeems a code, and again while the pod answers that it is asked for too many invites that it
+/// does not know: it learns of a new one a moment after it is made.
+async fn redeem_when_known(url: &str, code: &str) -> Result<(u16, Value)> {
+    let look = async || {
+        let answer = redeem(url, code).await;
+        let is_early = answer.as_ref().is_ok_and(|(status, _)| *status == 429);
+        (!is_early).then_some(answer)
+    };
+    wait::until("the pod to know the invite", IN_FORCE, look).await?
+}
+
 /// Reaches for a code on all pods at once.
 pub(super) async fn reach(urls: &[String], code: &str) -> Outcome {
     let calls = urls.iter().cycle().take(HANDS);
-    let answers = join_all(calls.map(|url| redeem(url, code))).await;
+    let answers = join_all(calls.map(|url| redeem_when_known(url, code))).await;
     let mut outcome = Outcome {
         keys: BTreeSet::new(),
         refusals: Vec::new(),
