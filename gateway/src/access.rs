@@ -21,7 +21,16 @@ use kube::ResourceExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
+pub mod callers;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod grant;
+pub mod identity;
+pub mod issuer;
+pub mod random;
+pub mod store;
+#[cfg(test)]
+pub(crate) mod timing;
 
 use grant::{Account, Grant, KeyFacts};
 

@@ -14,10 +14,11 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode};
 
-use crate::{pipeline, state::Worker};
+use crate::pipeline::{self, state::Worker};
 
 mod admin;
 mod admin_client_keys;
+pub mod admin_host;
 mod admin_invites;
 mod answer;
 mod connect;

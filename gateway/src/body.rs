@@ -3,7 +3,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::{Arc, OnceLock, atomic::AtomicU64},
+    sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, Sleep, sleep, timeout, timeout_at},
 };
 
-use crate::{error::GatewayError, state::Held};
+use crate::{error::GatewayError, permit::Budget};
 
 mod single_model;
 
@@ -58,45 +58,6 @@ pub struct Bounds {
 pub struct UpstreamBody {
     head: Bytes,
     rest: Option<Rest>,
-}
-
-/// What all bodies together may take of memory, and how much they do.
-#[derive(Clone, Debug)]
-pub struct Budget {
-    /// Bytes held now.
-    pub held: Arc<AtomicU64>,
-    /// Most bytes held at once.
-    pub max_bytes: u64,
-}
-
-impl Budget {
-    /// Counts bytes in for as long as they live.
-    ///
-    /// # Errors
-    /// [`GatewayError::OutOfBodyBudget`].
-    pub fn hold(&self, bytes: Bytes) -> Result<Bytes, GatewayError> {
-        let mut held = Held::new(&self.held);
-        self.take(&mut held, bytes.len())?;
-        Ok(Bytes::from_owner(Budgeted { bytes, _held: held }))
-    }
-
-    fn take(&self, held: &mut Held, bytes: usize) -> Result<(), GatewayError> {
-        held.take(bytes as u64, self.max_bytes)
-            .then_some(())
-            .ok_or(GatewayError::OutOfBodyBudget)
-    }
-}
-
-/// Bytes with their share of the budget, which they give back when the last of them is dropped.
-struct Budgeted {
-    bytes: Bytes,
-    _held: Held,
-}
-
-impl AsRef<[u8]> for Budgeted {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
 }
 
 /// What a streamed body's failure was, known before the upstream request fails of it.
@@ -166,7 +127,7 @@ async fn collect(body: &mut Body, bounds: Bounds, budget: &Budget) -> Result<Byt
         return Err(too_large);
     }
     let mut head = Head::default();
-    let mut held = Held::new(&budget.held);
+    let mut permit = budget.permit();
     let deadline = Instant::now() + bounds.idle * MAX_COLLECT_PAUSES;
     while !body.is_end_stream() && head.len() < MAX_COLLECTED_BYTES {
         let limit = deadline.min(Instant::now() + bounds.idle);
@@ -179,14 +140,14 @@ async fn collect(body: &mut Body, bounds: Bounds, budget: &Budget) -> Result<Byt
         let Ok(data) = frame.map_err(|_| GatewayError::ReadBody)?.into_data() else {
             continue;
         };
-        budget.take(&mut held, data.len())?;
+        budget.take(&mut permit, data.len())?;
         head.push(data);
         if head.len() as u64 > bounds.max_bytes {
             return Err(too_large);
         }
     }
     let bytes = head.into_bytes();
-    Ok(Bytes::from_owner(Budgeted { bytes, _held: held }))
+    Ok(permit.attach(bytes))
 }
 
 /// Reads what is left of a refused request's body, within bounds, in the background.
@@ -275,12 +236,12 @@ impl UpstreamBody {
             return Ok(self.head);
         };
         let limit = rest.bounds.idle * MAX_COLLECT_PAUSES;
-        let mut held = Held::new(&budget.held);
+        let mut permit = budget.permit();
         let (mut whole, mut chunks) = (BytesMut::new(), 0);
         let mut deadline = Instant::now() + limit;
         let mut next = Some(head);
         while let Some(data) = next {
-            budget.take(&mut held, data.len())?;
+            budget.take(&mut permit, data.len())?;
             whole.extend_from_slice(&data);
             if whole.len() / MAX_COLLECTED_BYTES > chunks {
                 chunks = whole.len() / MAX_COLLECTED_BYTES;
@@ -290,7 +251,7 @@ impl UpstreamBody {
             next = read.map_err(|_| GatewayError::BodyTimeout)??;
         }
         let bytes = whole.freeze();
-        Ok(Bytes::from_owner(Budgeted { bytes, _held: held }))
+        Ok(permit.attach(bytes))
     }
 
     /// The value of the top-level key `model`, where there is one in the collected part.

@@ -15,9 +15,12 @@ use anyray_wire::gateway_config::{
 use secrecy::{ExposeSecret as _, SecretSlice};
 use sha2::{Digest as _, Sha256};
 
+pub mod credential;
+pub mod custom_host;
 mod parse;
 pub mod snapshot;
-pub mod watch;
+pub mod strict_json;
+pub mod transport;
 
 pub use snapshot::Snapshot;
 
@@ -102,7 +105,7 @@ impl Files {
     }
 
     /// A digest over all of it, each file set apart by its length.
-    fn digest(&self) -> FilesDigest {
+    pub fn digest(&self) -> FilesDigest {
         let mut digest = Sha256::new();
         let mut add = |bytes: &[u8]| {
             digest.update((bytes.len() as u64).to_le_bytes());
@@ -123,8 +126,16 @@ impl Files {
 /// # Errors
 /// Any [`ConfigError`]; nothing is kept of a directory that is not right as a whole.
 pub fn load(directory: &Path) -> Result<(Snapshot, FilesDigest), ConfigError> {
-    let files = read_files(&resolve(directory))?;
+    let files = read(directory)?;
     Ok((files.parse()?, files.digest()))
+}
+
+/// Reads the files of the directory as one consistent set, unchecked.
+///
+/// # Errors
+/// [`ConfigError`], where a file cannot be read, or does not say which others to read.
+pub fn read(directory: &Path) -> Result<Files, ConfigError> {
+    read_files(&resolve(directory))
 }
 
 /// The directory to read from.

@@ -12,7 +12,9 @@ use anyray_wire::{
 };
 use http::StatusCode;
 
-use crate::{custom_host::CustomHostFault, service_account::TokenFault};
+pub mod fault;
+
+use fault::{CustomHostFault, TokenFault};
 
 /// Why a request was not served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

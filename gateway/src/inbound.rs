@@ -2,6 +2,10 @@
 //!
 //! The tables of paths are in `anyray_providers`; what else the gateway answers is in `api`.
 
+pub mod auth;
+pub mod passthrough;
+pub mod service_account;
+
 use anyray_providers::{ALL, Methods, Operation, Provider, Route, path};
 use anyray_wire::{Dialect, anyray::headers};
 use http::{HeaderMap, header::UPGRADE, request::Parts};

@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyray_gateway::{cli::Options, run, telemetry};
+use anyray_gateway::process::{cli::Options, run, telemetry};
 use clap::Parser as _;
 
 #[global_allocator]

@@ -25,25 +25,36 @@ use jiff::Timestamp;
 use tokio::time::{sleep_until, timeout};
 
 use crate::{
-    auth::{self, CallerCredential},
+    access::{callers, identity::Identity},
     body::{self, Bounds, Fault, Received, UpstreamBody},
-    callers,
-    config::{Snapshot, snapshot::ProviderKey},
-    credential::{self, Credential},
+    config::{Snapshot, credential::Credential, snapshot::ProviderKey},
     error::GatewayError,
-    headers::clean_response,
-    hops,
-    identity::Identity,
-    inbound::{self, Inbound},
-    models::View,
-    outbound::{self, Model, Payload},
-    passthrough,
-    record::{Outcome, Record},
+    inbound::{
+        self, Inbound,
+        auth::{self, CallerCredential},
+        passthrough,
+    },
+    outbound::{
+        credential,
+        headers::clean_response,
+        hops,
+        request::{self, Model, Payload},
+        upstream::SendError,
+    },
+    pipeline::{
+        models::View,
+        record::{Outcome, Record},
+        state::Worker,
+        stream::{Format, Relay},
+    },
     routing::{self, Target, Wish},
-    state::Worker,
-    stream::{Format, Relay},
-    upstream::SendError,
 };
+
+pub mod meter;
+pub mod models;
+pub mod record;
+pub mod state;
+pub mod stream;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -147,7 +158,7 @@ async fn exchange(
     let payload = fit(record, &inbound, &target, &parts.headers, body).await?;
     let is_stream = payload.is_stream;
     let mut request = prepare(record, parts, &inbound, &target, payload)?;
-    credential::authorize(&mut request, &target, SystemTime::now()).await?;
+    credential::authorize(&mut request, &target, &app.tokens, SystemTime::now()).await?;
     let answer = send(record, config, &target.key, request, fault).await?;
     match view.filter(|view| answer.status().is_success() && view.rewrites(&target)) {
         Some(view) => rewrite_list(&view, config, &target, answer).await,
@@ -212,9 +223,10 @@ async fn receive(
     let provider = target.key.provider.slug();
     let status = answer.status();
     if status == StatusCode::UNAUTHORIZED
-        && let Some(Credential::Token(source)) = &target.key.credential
+        && let Some(Credential::Token(grant)) = &target.key.credential
     {
-        source.forget(SystemTime::now());
+        let tokens = &record.worker().app.tokens;
+        tokens.forget(grant, SystemTime::now());
     }
     let is_refusal = status.is_client_error() || status.is_server_error();
     if target.carriage == Carriage::AsIs || !is_refusal {
@@ -245,7 +257,7 @@ fn prepare(
     payload: Payload,
 ) -> Result<Request<UpstreamBody>, GatewayError> {
     let model = Model::of(record.model.as_deref(), inbound, target);
-    let mut request = outbound::build(parts, inbound, target, &model, payload)?;
+    let mut request = request::build(parts, inbound, target, &model, payload)?;
     if target.key.provider.may_loop() {
         hops::note(request.headers_mut(), record.worker().app.id_prefix)?;
     }
@@ -262,7 +274,7 @@ async fn fit(
     body: UpstreamBody,
 ) -> Result<Payload, GatewayError> {
     let model = Model::of(record.model.as_deref(), inbound, target);
-    if !outbound::needs_whole_body(target, inbound, &model) {
+    if !request::needs_whole_body(target, inbound, &model) {
         return Ok(Payload::as_is(body));
     }
     let budget = record.worker().app.body_budget();
@@ -271,7 +283,7 @@ async fn fit(
         record.model = named_model(inbound, &whole.clone().into());
     }
     let model = Model::of(record.model.as_deref(), inbound, target);
-    let payload = outbound::payload(target, &model, headers, whole, &budget)?;
+    let payload = request::payload(target, &model, headers, whole, &budget)?;
     if payload.dropped_betas > 0 {
         tracing::debug!(
             request.id = record.id(),

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use anyray_providers::{self as providers, Carriage, Provider};
-use anyray_wire::gateway_config::{ClientKeys, Endpoint};
+use anyray_wire::gateway_config::{ClientKeys, Endpoint, model_pattern};
 use http::uri::{Authority, Scheme};
 
 use crate::{
-    auth::CallerCredential,
     config::{Snapshot, snapshot::ProviderKey},
     error::GatewayError,
-    inbound::Inbound,
-    passthrough::OwnWay,
+    inbound::{Inbound, auth::CallerCredential, passthrough::OwnWay},
 };
 
 /// Where one request goes, and as whom.
@@ -176,7 +174,7 @@ fn find_rule<'c>(
         .model_rules
         .iter()
         .filter(|rule| rule.key.as_ref().map_or(true, |key| is_wanted(key)))
-        .find(|rule| matches_wildcard(&rule.pattern, model))
+        .find(|rule| model_pattern::matches(&rule.pattern, model))
         .map(|rule| rule.key.as_ref())
 }
 
@@ -206,24 +204,6 @@ fn carriage(inbound: &Inbound, provider: &'static dyn Provider) -> Result<Carria
             dialect: inbound.dialect,
             operation: inbound.operation,
         })
-}
-
-/// Whether `text` fits a pattern in which `*` stands for any characters.
-pub fn matches_wildcard(pattern: &str, text: &str) -> bool {
-    let Some((head, mut rest)) = pattern.split_once('*') else {
-        return pattern == text;
-    };
-    let Some(mut text) = text.strip_prefix(head) else {
-        return false;
-    };
-    while let Some((part, next)) = rest.split_once('*') {
-        let Some((_, behind)) = text.split_once(part) else {
-            return false;
-        };
-        text = behind;
-        rest = next;
-    }
-    text.ends_with(rest)
 }
 
 #[cfg(test)]

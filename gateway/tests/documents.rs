@@ -13,13 +13,16 @@ use std::{
 };
 
 use anyray_gateway::{
-    access_log::{Line, Tokens},
-    cli::Options,
-    custom_host::CustomHostFault,
-    error::GatewayError,
+    accounting::{
+        access_log::{Line, Tokens},
+        metrics::{Metrics, RequestLabels},
+    },
+    error::{
+        GatewayError,
+        fault::{CustomHostFault, TokenFault},
+    },
     inbound,
-    metrics::{Metrics, RequestLabels},
-    service_account::TokenFault,
+    process::cli::Options,
 };
 use anyray_providers::Operation;
 use anyray_wire::{

@@ -12,12 +12,11 @@ use std::{
 };
 
 use anyray_gateway::{
+    accounting::{log_buffer::LogBuffer, metrics::Metrics},
     config,
-    log_buffer::LogBuffer,
-    metrics::Metrics,
-    server,
-    state::{App, Worker},
-    upstream::Upstreams,
+    outbound::upstream::Upstreams,
+    pipeline::state::{App, Worker},
+    process::server,
 };
 use tempfile::TempDir;
 

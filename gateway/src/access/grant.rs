@@ -13,13 +13,16 @@ use anyray_crds::{
     v1alpha1::{ClientKey, client_key::ClientKeyState, invite::DeletionPolicy},
 };
 use anyray_providers as providers;
-use anyray_wire::anyray::credential::{CredentialDigest, KeyId};
+use anyray_wire::{
+    anyray::credential::{CredentialDigest, KeyId},
+    gateway_config::model_pattern,
+};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock as _};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use serde::{Deserialize, Serialize};
 
-use crate::{error::GatewayError, routing::matches_wildcard, state::Held};
+use crate::{error::GatewayError, permit::Permit};
 
 /// A `ServiceAccount` of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
@@ -232,18 +235,18 @@ impl Grant {
     ///
     /// # Errors
     /// [`GatewayError::TooManyRequests`] or [`GatewayError::TooManyAtOnce`].
-    pub fn admit(&self, now: i64) -> Result<Option<Held>, GatewayError> {
+    pub fn admit(&self, now: i64) -> Result<Option<Permit>, GatewayError> {
         self.usage.last_used.store(now, Ordering::Relaxed);
         let Some(permissions) = &self.facts.permissions else {
             return Ok(None);
         };
-        let held = match permissions.concurrent_requests {
+        let permit = match permissions.concurrent_requests {
             Some(limit) => {
-                let mut held = Held::new(&self.usage.in_flight);
-                if !held.take(1, u64::from(limit)) {
+                let mut permit = Permit::new(&self.usage.in_flight);
+                if !permit.take(1, u64::from(limit)) {
                     return Err(GatewayError::TooManyAtOnce { limit });
                 }
-                Some(held)
+                Some(permit)
             }
             None => None,
         };
@@ -256,7 +259,7 @@ impl Grant {
                 wait_seconds: wait.as_secs() + 1,
             });
         }
-        Ok(held)
+        Ok(permit)
     }
 
     /// Whether the key is for certain models only.
@@ -269,7 +272,7 @@ impl Grant {
     pub fn allows_model(&self, model: &str) -> bool {
         self.facts.permissions.as_ref().is_none_or(|permissions| {
             let mut models = permissions.models.iter();
-            permissions.models.is_empty() || models.any(|m| matches_wildcard(m, model))
+            permissions.models.is_empty() || models.any(|m| model_pattern::matches(m, model))
         })
     }
 

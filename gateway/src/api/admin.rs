@@ -20,7 +20,7 @@ use http::{
 use jiff::Timestamp;
 
 use super::{admin_client_keys, admin_invites, answer::Refusal};
-use crate::{admin_host::is_admin_host, state::Worker};
+use crate::{api::admin_host::is_admin_host, pipeline::state::Worker};
 
 /// Longest admin token that is looked at.
 const MAX_TOKEN_BYTES: usize = 256;

@@ -32,9 +32,11 @@ use kube::ResourceExt as _;
 
 use super::answer::{Refusal, Strict};
 use crate::{
-    random,
-    state::Worker,
-    store::{StoreError, redeem::key_name},
+    access::{
+        random,
+        store::{StoreError, redeem::key_name},
+    },
+    pipeline::state::Worker,
 };
 
 /// Longest and shortest life of a key, in seconds.

@@ -29,7 +29,7 @@ use super::{
     admin_client_keys::{check_user, permissions_from, time_after},
     answer::{Refusal, Strict},
 };
-use crate::{random, state::Worker};
+use crate::{access::random, pipeline::state::Worker};
 
 /// Life of a code that is asked for without one, in seconds.
 const DEFAULT_LIFE: u64 = 72 * 3600;

@@ -17,9 +17,9 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use crate::{
+    access::store::{StoreError, redeem::RedeemError},
+    config::strict_json::{self, Fault},
     error::GatewayError,
-    store::{StoreError, redeem::RedeemError},
-    strict_json::{self, Fault},
 };
 
 /// Largest body of these routes, in bytes.

@@ -21,7 +21,11 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 
 use super::answer::{self, Refusal};
-use crate::{access::grant::Grant, auth, callers, state::Worker, store::redeem::RedeemError};
+use crate::{
+    access::{callers, grant::Grant, store::redeem::RedeemError},
+    inbound::auth,
+    pipeline::state::Worker,
+};
 
 pub(super) fn router() -> Router<Arc<Worker>> {
     Router::new()

@@ -13,7 +13,7 @@ use axum::{
 use http::{HeaderName, StatusCode};
 use serde_json::json;
 
-use crate::state::Worker;
+use crate::pipeline::state::Worker;
 
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 

@@ -15,13 +15,14 @@ use tower_service::Service as _;
 
 use super::*;
 use crate::{
-    callers::{Callers, Names},
+    access::{
+        callers::{Callers, Names},
+        store::files::FileStore,
+    },
+    accounting::{log_buffer::LogBuffer, metrics::Metrics},
     config::{self, Snapshot},
-    log_buffer::LogBuffer,
-    metrics::Metrics,
-    state::App,
-    store::files::FileStore,
-    upstream::Upstreams,
+    outbound::upstream::Upstreams,
+    pipeline::state::App,
 };
 
 mod admin_tests;

@@ -15,7 +15,7 @@ const BOUNDS: Bounds = Bounds {
 
 fn budget(max_bytes: u64) -> Budget {
     Budget {
-        held: Arc::default(),
+        used: Arc::default(),
         max_bytes,
     }
 }
@@ -235,7 +235,7 @@ async fn a_whole_body_counts_for_as_long_as_it_lives() {
     let whole = received.body.into_whole(&budget).await.expect("fits");
     assert_eq!(whole.len(), head.len() + tail.len());
     assert!(whole.ends_with(b"zz") && whole.starts_with(b"{\"model\""));
-    let held = || budget.held.load(Ordering::Relaxed);
+    let held = || budget.used.load(Ordering::Relaxed);
     assert_eq!(held(), whole.len() as u64);
     let other = budget.hold(Bytes::from(vec![0; 3 << 20])).expect("fits");
     let too_much = budget.hold(Bytes::from(vec![0; 3 << 20]));
@@ -250,7 +250,7 @@ async fn a_body_beyond_the_budget_is_not_waited_for() {
     let received = receive_pieces(&[&large_head(), &vec![b'z'; 2 << 20]]).await;
     let whole = received.body.into_whole(&budget).await;
     assert_eq!(whole, Err(GatewayError::OutOfBodyBudget));
-    assert_eq!(budget.held.load(Ordering::Relaxed), 0);
+    assert_eq!(budget.used.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test(start_paused = true)]

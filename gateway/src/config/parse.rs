@@ -23,9 +23,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     ConfigError, Files,
-    snapshot::{Admin, CustomHost, ModelRule, ProviderKey, Snapshot, Timeouts, Transport},
+    credential::Credential,
+    custom_host,
+    snapshot::{Admin, CustomHost, ModelRule, ProviderKey, Snapshot, Timeouts},
+    strict_json,
+    transport::Transport,
 };
-use crate::{credential::Credential, custom_host, strict_json};
 
 /// Parses JSON strictly and names the field that is wrong.
 pub(super) fn json<T: DeserializeOwned>(

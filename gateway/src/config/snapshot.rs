@@ -5,11 +5,14 @@ use std::{sync::Arc, time::Duration};
 use anyray_providers::Provider;
 use anyray_wire::{
     anyray::credential::CredentialDigest,
-    gateway_config::{ClientKeys, Endpoint, Limits, egress::EgressRule},
+    gateway_config::{ClientKeys, Endpoint, Limits},
 };
 use http::uri::{Authority, Scheme};
 
-use crate::credential::{Credential, token::TokenSource};
+use super::{
+    credential::{Credential, TokenGrant},
+    transport::Transport,
+};
 
 /// An immutable configuration; each request takes it once and keeps it to its end.
 #[derive(Debug)]
@@ -44,18 +47,10 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Takes over the tokens of the configuration before, so that a reload costs no exchange.
-    pub fn keep_tokens(&self, before: &Self) {
-        for source in self.token_sources() {
-            for old in before.token_sources() {
-                source.adopt(old);
-            }
-        }
-    }
-
-    fn token_sources(&self) -> impl Iterator<Item = &TokenSource> {
+    /// The credentials that are exchanged for tokens.
+    pub fn token_grants(&self) -> impl Iterator<Item = &Arc<TokenGrant>> {
         self.keys.iter().filter_map(|key| match &key.credential {
-            Some(Credential::Token(source)) => Some(source.as_ref()),
+            Some(Credential::Token(grant)) => Some(grant),
             _ => None,
         })
     }
@@ -106,17 +101,6 @@ pub struct CustomHost {
     pub name: String,
     /// How connections to it are made.
     pub transport: Arc<Transport>,
-}
-
-/// What a connection needs beyond host and port; equal ones share a pool.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Transport {
-    /// PEM certificates to trust instead of the built-in roots.
-    pub ca_bundle: Option<Arc<str>>,
-    /// Which addresses may be dialled.
-    pub egress: Arc<EgressRule>,
-    /// For DNS, TCP and TLS together.
-    pub connect_timeout: Duration,
 }
 
 /// One routing rule.

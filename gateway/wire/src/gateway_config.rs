@@ -18,6 +18,7 @@ pub mod check;
 pub mod credential;
 pub mod egress;
 pub mod endpoint;
+pub mod model_pattern;
 
 /// The only value of `schemaVersion` so far.
 pub const SCHEMA_VERSION: u32 = 1;

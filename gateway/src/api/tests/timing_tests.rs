@@ -6,7 +6,7 @@ use anyray_wire::anyray::credential::{SECRET_BYTES, write_admin_token};
 use http::{HeaderValue, header::AUTHORIZATION};
 
 use super::*;
-use crate::timing;
+use crate::access::timing;
 
 /// A gateway with this admin token.
 fn door(secret: &[u8; SECRET_BYTES]) -> Gateway {
