@@ -4,6 +4,7 @@ use anyray_wire::anyray::connect::VerifyResponse;
 use serde::Serialize;
 
 use crate::{
+    choose::choose_gateway,
     cli::Report,
     environment::Environment,
     failure::Failure,
@@ -11,7 +12,6 @@ use crate::{
     gateway::Gateway,
     gateway_url::GatewayUrl,
     mask,
-    run::choose_gateway,
     screen::Screen,
     select,
     setup::{Billing, Credential, PLACEHOLDER, Setup},

@@ -4,6 +4,7 @@
 //! written where is decided in [`plan`], done by [`apply`], and undone through what [`state`] keeps.
 
 pub mod apply;
+pub mod choose;
 pub mod cli;
 pub mod credential;
 pub mod diff;

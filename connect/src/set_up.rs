@@ -6,6 +6,7 @@ use anyray_wire::anyray::secret::Secret;
 
 use crate::{
     apply,
+    choose::choose_gateway,
     cli::SetUp,
     credential::Source,
     environment::Environment,
@@ -14,7 +15,6 @@ use crate::{
     gateway_url::GatewayUrl,
     identity, mask,
     plan::{self, Change, Target},
-    run::choose_gateway,
     screen::Screen,
     select,
     setup::{Billing, Credential, Setup},

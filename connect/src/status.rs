@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::{
+    choose::choose_gateway,
     cli::Report,
     environment::Environment,
     failure::Failure,
     file, mask,
-    run::choose_gateway,
     screen::Screen,
     setup,
     state::{State, Store},

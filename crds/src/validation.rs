@@ -15,23 +15,12 @@ pub struct Rule<Text = &'static str> {
     pub message: Text,
 }
 
-/// The name and the message of every rule, those that are made among them, for tests that must not
-/// forget one.
-pub fn messages() -> Vec<(&'static str, String)> {
-    let constants = ALL
-        .iter()
-        .map(|(name, rule)| (*name, rule.message.to_owned()));
-    let made = by_provider::all();
-    let made = made.into_iter().map(|(name, rule)| (name, rule.message));
-    constants.chain(made).collect()
-}
-
 macro_rules! rules {
     ($($(#[doc = $doc:literal])+ $name:ident = $rule:expr, $message:expr;)+) => {
         $($(#[doc = $doc])+ pub const $name: Rule = Rule { rule: $rule, message: $message };)+
 
         /// Every constant rule with its name.
-        const ALL: &[(&str, Rule)] = &[$((stringify!($name), $name)),+];
+        pub const ALL: &[(&str, Rule)] = &[$((stringify!($name), $name)),+];
     };
 }
 

@@ -11,7 +11,8 @@ use std::{env, fmt::Write as _, fs, path::PathBuf};
 use anyray_crds::{
     admission,
     conditions::{ConditionType, Reason},
-    schema, validation,
+    schema,
+    validation::by_provider,
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceDefinition,
@@ -118,7 +119,7 @@ fn every_default_is_in_the_words_of_its_field() {
 #[test]
 fn every_rule_is_on_the_page() {
     let page = fs::read_to_string(docs(PAGE)).expect("the page");
-    for (name, message) in validation::messages() {
+    for (name, message) in by_provider::messages() {
         let message = escape(&message);
         assert!(page.contains(&message), "{PAGE} does not have {name}");
     }

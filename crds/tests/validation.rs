@@ -19,7 +19,7 @@ use anyray_crds::{
     admission::{self, Refusal},
     schema,
     v1alpha1::{AnyrayGateway, ClientKey, Invite, ProviderKey},
-    validation,
+    validation::by_provider,
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ impl Fixture {
 
     /// The message of the rule that the fixture is about, if it is about one.
     fn rule(&self) -> Option<String> {
-        let mut rules = validation::messages().into_iter();
+        let mut rules = by_provider::messages().into_iter();
         let rule = rules.find(|(name, _)| kebab(name) == self.subject);
         rule.map(|(_, message)| message)
     }
@@ -145,7 +145,7 @@ fn what_is_rejected_has_one_fault_and_is_told_which() {
 #[test]
 fn every_rule_accepts_something_and_rejects_something() {
     let fixtures = fixtures();
-    for (name, _) in validation::messages() {
+    for (name, _) in by_provider::messages() {
         for is_accepted in [true, false] {
             let has_one = fixtures.iter().any(|fixture| {
                 fixture.subject == kebab(name) && fixture.is_accepted == is_accepted

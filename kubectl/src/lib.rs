@@ -6,6 +6,7 @@ pub mod cli;
 pub mod failure;
 pub mod invite;
 pub mod key;
+pub mod object;
 pub mod output;
 pub mod run;
 pub mod screen;

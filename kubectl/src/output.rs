@@ -4,7 +4,7 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
-use crate::{cli::Format, failure::Failure, screen::Screen, session::Object};
+use crate::{cli::Format, failure::Failure, object::Object, screen::Screen};
 
 /// Spaces between columns, as kubectl has them.
 const GAP: usize = 3;

@@ -3,18 +3,17 @@
 
 use std::{fmt, time::Duration};
 
-use k8s_openapi::NamespaceResourceScope;
 use kube::{
-    Api, Client, Config, Resource, ResourceExt as _,
+    Api, Client, Config, ResourceExt as _,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
     config::{KubeConfigOptions, Kubeconfig},
 };
-use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
     cli::ClusterOptions,
     failure::{Action, Failure},
+    object::Object,
 };
 
 /// Longest wait for an answer; a list of ten thousand objects takes some seconds.
@@ -25,25 +24,6 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// By whom the fields were set, in the objects' `managedFields`.
 const MANAGER: &str = "kubectl-anyray";
-
-/// A kind of object that lives in a namespace.
-pub trait Object:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope>
-    + Clone
-    + fmt::Debug
-    + DeserializeOwned
-    + Serialize
-{
-}
-
-impl<K> Object for K where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + fmt::Debug
-        + DeserializeOwned
-        + Serialize
-{
-}
 
 /// A cluster and a namespace of it.
 pub struct Session {

@@ -12,6 +12,7 @@ pub mod invite;
 pub mod provider_key;
 
 pub mod conditions;
+pub mod found;
 pub mod minted;
 pub mod unreadable;
 

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod error_text;
 pub mod telemetry;
 
+pub mod fault;
 pub mod gateway;
 pub mod provider_key;
 pub mod render;

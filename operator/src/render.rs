@@ -19,13 +19,14 @@ use kube::ResourceExt as _;
 use crate::{
     cli::RenderOptions,
     error_text::with_causes,
+    fault::Fault,
     gateway::{
         admin,
         build::{self, Defaults, Resources},
         custom_hosts,
         validate::{self, References, ValidatedGateway, selects},
     },
-    provider_key::validate::{Fault, Material, SecretEntries},
+    provider_key::material::{Material, SecretEntries},
 };
 use manifests::{Fingerprint, Manifests};
 

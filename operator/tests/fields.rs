@@ -22,7 +22,7 @@ use anyray_operator::{
         build::{self, Defaults},
         validate::{self, References, selects},
     },
-    provider_key::validate::SecretEntries,
+    provider_key::material::SecretEntries,
 };
 use provider_keys::{material, provider_key};
 use serde::de::DeserializeOwned;

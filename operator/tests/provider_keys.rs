@@ -20,7 +20,13 @@ use anyray_crds::{
         provider_key::auth::{CredentialSource, ProviderAuth},
     },
 };
-use anyray_operator::provider_key::validate::{self, ANY_ADDRESS, Fault, Material, UsableKey};
+use anyray_operator::{
+    fault::Fault,
+    provider_key::{
+        material::{ANY_ADDRESS, Material},
+        validate::{self, UsableKey},
+    },
+};
 use anyray_wire::gateway_config::{
     CredentialKind,
     credential::{self, Content},

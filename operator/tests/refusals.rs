@@ -13,7 +13,10 @@ use anyray_crds::{
 };
 use anyray_operator::{
     gateway::validate::{self as gateway, References},
-    provider_key::validate::{self, Material, SecretEntries},
+    provider_key::{
+        material::{Material, SecretEntries},
+        validate,
+    },
 };
 use anyray_wire::gateway_config::{GatewayConfig, egress::EgressRule};
 use secrecy::ExposeSecret as _;

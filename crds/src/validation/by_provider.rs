@@ -32,6 +32,15 @@ pub fn all() -> [(&'static str, Rule<String>); 3] {
     ]
 }
 
+/// The name and the message of every rule of [`super`] and of this module, for tests that must not
+/// forget one.
+pub fn messages() -> Vec<(&'static str, String)> {
+    let constants = super::ALL.iter();
+    let constants = constants.map(|(name, rule)| (*name, rule.message.to_owned()));
+    let made = all().into_iter().map(|(name, rule)| (name, rule.message));
+    constants.chain(made).collect()
+}
+
 /// A credential that the provider cannot take is a mistake.
 fn auth_fits() -> Rule<String> {
     let foreign = by_fields(|provider| {

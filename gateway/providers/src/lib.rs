@@ -6,9 +6,12 @@
 //! A new provider that speaks a known dialect is one file in `provider/`, with its `mod` line, and
 //! one line in [`ALL`].
 
+pub mod check;
 pub mod path;
 pub mod provider;
+pub mod registry;
 pub mod settings;
 
 pub use path::{Methods, Operation, Route};
-pub use provider::{ALL, AuthScheme, Call, Carriage, PathError, Provider, find, native, slugs};
+pub use provider::{AuthScheme, Call, Carriage, PathError, Provider};
+pub use registry::{ALL, find, native, slugs};

@@ -1,4 +1,4 @@
-//! The trait that a provider fulfils, and the registry of all of them.
+//! The trait that a provider implements.
 
 use anyray_wire::{
     Dialect,
@@ -12,13 +12,13 @@ use crate::{
     settings::Settings,
 };
 
-mod anthropic;
-mod anyray_upstream;
-mod azure_openai;
-mod bedrock;
-mod google_vertex_ai;
-mod openai;
-mod x_ai;
+pub(crate) mod anthropic;
+pub(crate) mod anyray_upstream;
+pub(crate) mod azure_openai;
+pub(crate) mod bedrock;
+pub(crate) mod google_vertex_ai;
+pub(crate) mod openai;
+pub(crate) mod x_ai;
 
 /// One upstream API.
 pub trait Provider: Sync + std::fmt::Debug {
@@ -200,38 +200,4 @@ pub enum PathError {
     ModelMissing,
     /// The path must name the model, and no such name can stand there.
     ModelUnfit,
-}
-
-/// Every provider, in the order of the documentation.
-pub const ALL: &[&dyn Provider] = &[
-    &openai::OpenAi,
-    &anthropic::Anthropic,
-    &bedrock::Bedrock,
-    &google_vertex_ai::GoogleVertexAi,
-    &azure_openai::AzureOpenAi,
-    &anyray_upstream::AnyrayUpstream,
-    &x_ai::XAi,
-];
-
-/// The provider of this slug or alias.
-pub fn find(name: &str) -> Option<&'static dyn Provider> {
-    ALL.iter()
-        .copied()
-        .find(|provider| provider.slug() == name || provider.aliases().contains(&name))
-}
-
-/// The provider whose own API a dialect is: where a request goes that nothing else directs.
-pub fn native(dialect: Dialect) -> &'static dyn Provider {
-    match dialect {
-        Dialect::OpenAiChat | Dialect::OpenAiResponses => &openai::OpenAi,
-        Dialect::AnthropicMessages => &anthropic::Anthropic,
-        Dialect::BedrockInvoke | Dialect::BedrockConverse => &bedrock::Bedrock,
-        Dialect::GeminiGenerate => &google_vertex_ai::GoogleVertexAi,
-    }
-}
-
-/// All slugs, for messages.
-pub fn slugs() -> String {
-    let slugs: Vec<_> = ALL.iter().map(|provider| provider.slug()).collect();
-    slugs.join(", ")
 }

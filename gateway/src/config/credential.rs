@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc};
 
-use anyray_providers::settings;
+use anyray_providers::check as provider_check;
 use anyray_wire::gateway_config::{
     CredentialKind,
     credential::{AwsKeys, Content, EntraClient, GoogleServiceAccount},
@@ -58,7 +58,7 @@ impl Credential {
         allow_insecure: bool,
         transport: &Transport,
     ) -> Result<Self, &'static str> {
-        let url = settings::check_token_url(&content, allow_insecure, &transport.egress)?;
+        let url = provider_check::check_token_url(&content, allow_insecure, &transport.egress)?;
         let client = match content {
             Content::ApiKey(key) => return Ok(Self::ApiKey(key.into())),
             Content::AwsKeys(keys) => return Ok(Self::AwsKeys(keys)),

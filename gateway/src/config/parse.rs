@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyray_providers::{self as providers, Provider, settings};
+use anyray_providers::{self as providers, Provider, check as provider_check};
 use anyray_wire::{
     anyray::credential::CredentialDigest,
     gateway_config::{
@@ -184,8 +184,8 @@ fn provider_key(
     }
     let endpoint = key.endpoint.clone().unwrap_or_default();
     let under_endpoint = |error: FieldError| error.under(&format!("{at}.endpoint"));
-    let checked =
-        settings::check_endpoint(provider, &endpoint, &transport.egress).map_err(under_endpoint)?;
+    let checked = provider_check::check_endpoint(provider, &endpoint, &transport.egress)
+        .map_err(under_endpoint)?;
     let transport = transport_to(&endpoint, transport);
     let credential = credential(provider, key, at, files, &transport)?;
     Ok(ProviderKey {
@@ -219,7 +219,7 @@ fn credential(
     let Some(wanted) = &key.credential else {
         return Ok(None);
     };
-    settings::check_credential(provider, wanted.kind)
+    provider_check::check_credential(provider, wanted.kind)
         .map_err(|error| error.under(&format!("{at}.credential")))?;
     let file = &wanted.file;
     let content = files.secrets.get(file);

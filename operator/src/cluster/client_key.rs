@@ -25,11 +25,11 @@ use crate::{
         scope::Guarded,
         unreadable,
     },
+    fault::Fault,
     metadata::ObjectKey,
-    provider_key::validate::Fault,
 };
-use dereference::References;
 use key::Random;
+use validate::References;
 use validate::ValidatedClientKey;
 
 /// How the controller deals with client keys.

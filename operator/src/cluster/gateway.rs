@@ -24,12 +24,12 @@ use crate::{
         controller::{self, Pass, Passes},
         scope::Guarded,
     },
+    fault::Fault,
     gateway::{
         build::{self, Resources},
         validate::{self, ValidatedGateway},
     },
     metadata::ObjectKey,
-    provider_key::validate::Fault,
 };
 use pods::PodState;
 use status::{Children, Observed, Outcome};

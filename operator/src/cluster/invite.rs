@@ -26,8 +26,8 @@ use crate::{
         scope::Guarded,
         unreadable,
     },
+    fault::Fault,
     metadata::ObjectKey,
-    provider_key::validate::Fault,
 };
 use validate::{Step, ValidatedInvite};
 

@@ -7,37 +7,13 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Resource, ResourceExt as _};
 
 use crate::{
-    cluster::api::{CallError, Cluster},
-    metadata::{self, ObjectKey},
-    provider_key::validate::SecretEntries,
-};
-
-/// What there is of the name that a Secret is to have.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Found<T> {
-    /// Nothing.
-    #[default]
-    Absent,
-    /// A Secret that somebody else has made, or that holds something else.
-    Foreign,
-    /// The Secret that was made for the object.
-    Ours {
-        /// Its `metadata.uid`.
-        uid: Option<String>,
-        /// What is known of its content.
-        content: T,
+    cluster::{
+        api::{CallError, Cluster},
+        found::Found,
     },
-}
-
-impl<T> Found<T> {
-    /// What is known of the content of the Secret that was made for the object.
-    pub fn ours(&self) -> Option<&T> {
-        match self {
-            Self::Ours { content, .. } => Some(content),
-            Self::Absent | Self::Foreign => None,
-        }
-    }
-}
+    metadata::{self, ObjectKey},
+    provider_key::material::SecretEntries,
+};
 
 /// Looks for the Secret of an object; `read` says what is known of its content, or `None` where
 /// that was not made here.

@@ -25,9 +25,13 @@ use crate::{
         gateway,
         scope::Guarded,
     },
+    fault::Fault,
     gateway::{config, validate::selects},
     metadata::ObjectKey,
-    provider_key::validate::{self, ANY_ADDRESS, Fault, Material, UnusableKey},
+    provider_key::{
+        material::{ANY_ADDRESS, Material},
+        validate::{self, UnusableKey},
+    },
 };
 use status::Usage;
 

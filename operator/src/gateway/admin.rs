@@ -9,10 +9,7 @@ use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::ResourceExt as _;
 use secrecy::{ExposeSecret as _, SecretSlice};
 
-use crate::{
-    metadata,
-    provider_key::validate::{Fault, SecretEntries},
-};
+use crate::{fault::Fault, metadata, provider_key::material::SecretEntries};
 
 /// Length of a token, as the field's documentation has it.
 const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=256;

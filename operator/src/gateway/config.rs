@@ -17,7 +17,10 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 use sha2::{Digest as _, Sha256};
 
 use super::admin::AdminToken;
-use crate::provider_key::validate::{Fault, UnusableKey, UsableKey};
+use crate::{
+    fault::Fault,
+    provider_key::validate::{UnusableKey, UsableKey},
+};
 
 /// Most bytes of a ConfigMap or Secret that are used; Kubernetes refuses more than 1 MiB, and the
 /// index and the metadata need some.

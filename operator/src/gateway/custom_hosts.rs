@@ -8,7 +8,7 @@ use anyray_crds::{
 };
 use anyray_wire::gateway_config::{CustomHost, Endpoint, egress::EgressRule, endpoint};
 
-use crate::provider_key::validate::{Fault, MAX_CA_BUNDLE_BYTES};
+use crate::{fault::Fault, provider_key::validate::MAX_CA_BUNDLE_BYTES};
 
 /// The `data` of ConfigMaps, by their names.
 pub type Bundles = BTreeMap<String, BTreeMap<String, String>>;

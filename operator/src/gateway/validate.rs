@@ -17,7 +17,13 @@ use super::{
     config::{self, ConfigFiles, Contents},
     custom_hosts::{self, Bundles},
 };
-use crate::provider_key::validate::{self, Fault, Material, SecretEntries, UnusableKey, UsableKey};
+use crate::{
+    fault::Fault,
+    provider_key::{
+        material::{Material, SecretEntries},
+        validate::{self, UnusableKey, UsableKey},
+    },
+};
 
 /// Everything that a gateway names, as it was found.
 #[derive(Clone, Debug, Default)]

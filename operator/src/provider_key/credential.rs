@@ -12,7 +12,7 @@ use anyray_crds::{
         reference::{SecretFileRef, SecretKeyRef},
     },
 };
-use anyray_providers::settings;
+use anyray_providers::check as provider_check;
 use anyray_wire::gateway_config::{
     CredentialKind,
     credential::{self, CredentialError},
@@ -20,7 +20,8 @@ use anyray_wire::gateway_config::{
 };
 use secrecy::{ExposeSecret as _, SecretSlice};
 
-use super::validate::{ANY_ADDRESS, Fault, SecretEntries};
+use super::material::{ANY_ADDRESS, SecretEntries};
+use crate::fault::Fault;
 
 /// Longest credential. One that is longer would take the room of the gateway's other keys.
 const MAX_CREDENTIAL_BYTES: usize = 16 << 10;
@@ -95,7 +96,7 @@ pub fn check(
         (Reason::InvalidKey, &ANY_ADDRESS),
         (Reason::EndpointNotAllowed, egress),
     ] {
-        settings::check_token_url(&content, allow_insecure, egress).map_err(|message| {
+        provider_check::check_token_url(&content, allow_insecure, egress).map_err(|message| {
             let message = format!("{place}, URL of the token service: {message}");
             Fault::new(reason, message)
         })?;

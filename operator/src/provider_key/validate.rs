@@ -1,7 +1,5 @@
 //! Whether a ProviderKey and what it names can be used, and why not.
 
-use std::collections::BTreeMap;
-
 use anyray_crds::{
     conditions::Reason,
     v1alpha1::{
@@ -10,55 +8,19 @@ use anyray_crds::{
     },
     validation,
 };
-use anyray_providers::settings;
+use anyray_providers::check as provider_check;
 use anyray_wire::gateway_config::{CredentialKind, Endpoint, FieldError, egress::EgressRule};
-use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use secrecy::SecretSlice;
 
-use super::credential;
+use super::{
+    credential,
+    material::{ANY_ADDRESS, Material},
+};
+use crate::fault::Fault;
 
 /// Largest CA bundle. One that is larger would take the room of the gateway's other keys.
 pub const MAX_CA_BUNDLE_BYTES: usize = 128 << 10;
-
-/// What is wrong whichever addresses a gateway allows, which is its own affair.
-pub const ANY_ADDRESS: EgressRule = EgressRule {
-    allow_private: true,
-    allowed: Vec::new(),
-};
-
-/// What a ProviderKey names, as it was found; nothing found is no error here.
-#[derive(Clone, Debug, Default)]
-pub struct Material {
-    /// The Secret.
-    pub secret: Option<SecretEntries>,
-    /// The `data` of the ConfigMap with certificates.
-    pub ca_bundle: Option<BTreeMap<String, String>>,
-}
-
-/// The entries of a Secret and its version.
-#[derive(Clone, Debug)]
-pub struct SecretEntries {
-    /// `metadata.resourceVersion`; absent where no API server has given one.
-    pub version: Option<String>,
-    /// The entries of `data`.
-    pub entries: BTreeMap<String, SecretSlice<u8>>,
-}
-
-impl SecretEntries {
-    /// The entries of a Secret, out of the reach of logs.
-    pub fn from_secret(secret: Secret) -> Self {
-        let version = secret.resource_version();
-        let text = secret.string_data.into_iter().flatten();
-        let text = text.map(|(name, value)| (name, SecretSlice::from(value.into_bytes())));
-        let data = secret.data.into_iter().flatten();
-        let data = data.map(|(name, value)| (name, SecretSlice::from(value.0)));
-        Self {
-            version,
-            entries: data.chain(text).collect(),
-        }
-    }
-}
 
 /// A ProviderKey that works, as far as can be told without a request.
 #[derive(Clone, Debug)]
@@ -86,25 +48,6 @@ pub struct UnusableKey {
     pub provider: &'static str,
     /// Why.
     pub fault: Fault,
-}
-
-/// What keeps an object from use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// In one word.
-    pub reason: Reason,
-    /// What is wrong, where, and what to do.
-    pub message: String,
-}
-
-impl Fault {
-    /// A fault with its message.
-    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            message: message.into(),
-        }
-    }
 }
 
 /// Whether a ProviderKey can be used by a gateway with this rule on addresses.
@@ -152,7 +95,7 @@ fn credential(
         Fault::new(Reason::Invalid, message)
     })?;
     let kind = source.kind();
-    settings::check_credential(&*key.spec.provider, kind).map_err(|error| {
+    provider_check::check_credential(&*key.spec.provider, kind).map_err(|error| {
         let message = format!("spec.auth.{} {}", auth::field(kind), error.message);
         Fault::new(Reason::Invalid, message)
     })?;
@@ -184,8 +127,8 @@ fn endpoint(
     });
     let endpoint = endpoint.transpose()?;
     let (provider, checked) = (&*key.spec.provider, endpoint.clone().unwrap_or_default());
-    settings::check_endpoint(provider, &checked, &ANY_ADDRESS).map_err(invalid_endpoint)?;
-    settings::check_endpoint(provider, &checked, egress).map_err(|error| {
+    provider_check::check_endpoint(provider, &checked, &ANY_ADDRESS).map_err(invalid_endpoint)?;
+    provider_check::check_endpoint(provider, &checked, egress).map_err(|error| {
         let message = format!("spec.{}", error.under("endpoint"));
         Fault::new(Reason::EndpointNotAllowed, message)
     })?;

@@ -8,8 +8,8 @@ use anyray_operator::cluster::{
     client_key::{self, key},
     invite::{
         self, code,
-        dereference::{Gateway, References},
         validate::Step,
+        validate::{Gateway, References},
     },
 };
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
@@ -171,10 +171,10 @@ fn client_key(patch: &Value) -> Result<String, String> {
     let spec = json!({ "gatewayRef": { "name": "main" }, "user": "ada", "codeHash": hash("0") });
     let ada: Invite = admit(&object("Invite", "ada", spec, &json!({})))?;
     let origin = key.spec.invite.as_ref();
-    let references = client_key::dereference::References {
+    let references = client_key::validate::References {
         has_gateway: key.spec.gateway_ref.name == "main",
         invite: origin.filter(|it| it.name == "ada").map(|_| ada),
-        ..client_key::dereference::References::default()
+        ..client_key::validate::References::default()
     };
     let mut validated = client_key::validate::validate(&key, &references, now());
     let random = key::Random {

@@ -6,7 +6,7 @@ mod secret;
 use std::collections::BTreeMap;
 
 use anyray_crds::v1alpha1::ProviderKey;
-use anyray_operator::provider_key::validate::Material;
+use anyray_operator::provider_key::material::Material;
 use serde_json::{Value, json};
 
 use super::{

@@ -1,6 +1,6 @@
 //! A Secret that has every kind of credential.
 
-use anyray_operator::provider_key::validate::SecretEntries;
+use anyray_operator::provider_key::material::SecretEntries;
 use serde_json::json;
 
 /// A private key that belongs to nobody.

@@ -35,7 +35,7 @@ impl<'de> Deserialize<'de> for Provider {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let slug = Cow::<'_, str>::deserialize(deserializer)?;
         Self::find(&slug).ok_or_else(|| {
-            let known = anyray_providers::provider::slugs();
+            let known = anyray_providers::slugs();
             de::Error::custom(format_args!(
                 "unknown provider `{slug}`, this version knows {known}"
             ))

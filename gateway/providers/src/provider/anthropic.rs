@@ -10,7 +10,7 @@ use super::{AuthScheme, Carriage, Provider};
 use crate::path::Operation;
 
 #[derive(Debug)]
-pub(super) struct Anthropic;
+pub(crate) struct Anthropic;
 
 impl Provider for Anthropic {
     fn slug(&self) -> &'static str {

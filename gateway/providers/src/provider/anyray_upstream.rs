@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[derive(Debug)]
-pub(super) struct AnyrayUpstream;
+pub(crate) struct AnyrayUpstream;
 
 impl Provider for AnyrayUpstream {
     fn slug(&self) -> &'static str {

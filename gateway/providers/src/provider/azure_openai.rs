@@ -20,7 +20,7 @@ const DEPLOYMENTS: &str = "/openai/deployments/";
 const V1: &str = "/openai/v1";
 
 #[derive(Debug)]
-pub(super) struct AzureOpenAi;
+pub(crate) struct AzureOpenAi;
 
 impl Provider for AzureOpenAi {
     fn slug(&self) -> &'static str {

@@ -18,7 +18,7 @@ use crate::{
 const MESSAGES_PATH: &str = "/anthropic/v1/messages";
 
 #[derive(Debug)]
-pub(super) struct Bedrock;
+pub(crate) struct Bedrock;
 
 impl Provider for Bedrock {
     fn slug(&self) -> &'static str {

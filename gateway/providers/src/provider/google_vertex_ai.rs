@@ -21,7 +21,7 @@ const COUNT_TOKENS: &str = "count-tokens";
 const OPENAPI_CHAT: &str = "endpoints/openapi/chat/completions";
 
 #[derive(Debug)]
-pub(super) struct GoogleVertexAi;
+pub(crate) struct GoogleVertexAi;
 
 impl Provider for GoogleVertexAi {
     fn slug(&self) -> &'static str {

@@ -9,7 +9,7 @@ use super::{AuthScheme, Carriage, Provider};
 use crate::path::Operation;
 
 #[derive(Debug)]
-pub(super) struct OpenAi;
+pub(crate) struct OpenAi;
 
 impl Provider for OpenAi {
     fn slug(&self) -> &'static str {

@@ -11,7 +11,7 @@ use super::{AuthScheme, Carriage, Provider};
 use crate::path::Operation;
 
 #[derive(Debug)]
-pub(super) struct XAi;
+pub(crate) struct XAi;
 
 impl Provider for XAi {
     fn slug(&self) -> &'static str {

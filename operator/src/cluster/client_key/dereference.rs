@@ -1,28 +1,13 @@
 //! Reads what a client key names: its gateway, its invite, the Secret that the key is to be in.
 
-use anyray_crds::v1alpha1::{ClientKey, Invite, client_key::KnownKey};
+use anyray_crds::v1alpha1::ClientKey;
 use kube::Resource as _;
 
-use super::key;
+use super::{key, validate::References};
 use crate::{
-    cluster::{
-        api::CallError,
-        context::Context,
-        minted::{self, Found},
-    },
+    cluster::{api::CallError, context::Context, found::Found, minted},
     metadata::ObjectKey,
 };
-
-/// Everything that a client key names, as it was found.
-#[derive(Clone, Debug, Default)]
-pub struct References {
-    /// Whether there is a gateway of the name.
-    pub has_gateway: bool,
-    /// The invite that it came from.
-    pub invite: Option<Invite>,
-    /// The Secret of `secretName`, with what is known of the key there.
-    pub secret: Found<KnownKey>,
-}
 
 /// Reads everything that a client key names. That something is missing is no error.
 ///

@@ -7,7 +7,7 @@ use anyray_wire::anyray::credential::{
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use secrecy::ExposeSecret as _;
 
-use crate::{metadata, provider_key::validate::SecretEntries};
+use crate::{metadata, provider_key::material::SecretEntries};
 
 /// Entry of the Secret; programs and ProviderKeys of other gateways look there, too.
 pub const KEY_ENTRY: &str = "apiKey";

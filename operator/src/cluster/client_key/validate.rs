@@ -4,14 +4,24 @@ use anyray_crds::{
     access,
     conditions::Reason,
     v1alpha1::{
-        ClientKey,
+        ClientKey, Invite,
         client_key::{ClientKeyState, ClientKeyStatus, KnownKey},
     },
 };
 use k8s_openapi::jiff::Timestamp;
 
-use super::dereference::References;
-use crate::{cluster::minted::Found, provider_key::validate::Fault};
+use crate::{cluster::found::Found, fault::Fault};
+
+/// Everything that a client key names, as it was found.
+#[derive(Clone, Debug, Default)]
+pub struct References {
+    /// Whether there is a gateway of the name.
+    pub has_gateway: bool,
+    /// The invite that it came from.
+    pub invite: Option<Invite>,
+    /// The Secret of `secretName`, with what is known of the key there.
+    pub secret: Found<KnownKey>,
+}
 
 /// A client key with all that is known of it.
 #[derive(Clone, Debug)]

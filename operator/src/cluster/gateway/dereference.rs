@@ -28,7 +28,7 @@ use crate::{
         validate::{References, selects},
     },
     metadata,
-    provider_key::validate::SecretEntries,
+    provider_key::material::SecretEntries,
 };
 
 /// How soon to look again whether a foreign object is gone.

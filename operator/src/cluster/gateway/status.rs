@@ -15,9 +15,9 @@ use kube::{ResourceExt as _, core::error_boundary::InvalidObject};
 use super::{pods::PodState, programmed};
 use crate::{
     cluster::conditions::{self, Finding, Truth},
+    fault::Fault,
     gateway::validate::ValidatedGateway,
     metadata,
-    provider_key::validate::Fault,
 };
 
 /// How far a pass over a gateway came.

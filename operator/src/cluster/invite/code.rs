@@ -8,7 +8,7 @@ use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::ResourceExt as _;
 use secrecy::ExposeSecret as _;
 
-use crate::{metadata, provider_key::validate::SecretEntries};
+use crate::{metadata, provider_key::material::SecretEntries};
 
 /// The type by which `kubectl get secrets` tells it from those that people make.
 const TYPE: &str = "anyray.ai/invite-code";

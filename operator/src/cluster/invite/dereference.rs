@@ -1,41 +1,16 @@
 //! Reads what an invite names: its gateway, the Secret with its code, the keys that came from it.
 
-use anyray_crds::v1alpha1::{ClientKey, Invite, invite::InviteState};
-use anyray_wire::anyray::credential::CredentialDigest;
+use anyray_crds::v1alpha1::{Invite, invite::InviteState};
 use kube::Resource as _;
 
-use super::code;
+use super::{
+    code,
+    validate::{Gateway, References},
+};
 use crate::{
-    cluster::{
-        api::CallError,
-        context::Context,
-        minted::{self, Found},
-    },
+    cluster::{api::CallError, context::Context, found::Found, minted},
     metadata::ObjectKey,
 };
-
-/// Everything that an invite names, as it was found.
-#[derive(Clone, Debug, Default)]
-pub struct References {
-    /// Its gateway.
-    pub gateway: Gateway,
-    /// The Secret that its code is to be in, with the hash of the code there.
-    pub secret: Found<CredentialDigest>,
-    /// The keys that came from an invite of this name.
-    pub client_keys: Vec<ClientKey>,
-}
-
-/// The gateway of an invite.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Gateway {
-    /// There is none of the name.
-    #[default]
-    Missing,
-    /// It has no address yet.
-    WithoutAddress,
-    /// Its base URL, for callers outside the cluster where it has one.
-    At(String),
-}
 
 /// Reads everything that an invite names. That something is missing is no error.
 ///

@@ -14,8 +14,8 @@ use crate::{
         conditions::{self, Finding, Truth},
         gateway::status::refused,
     },
+    fault::Fault,
     metadata::MANAGER,
-    provider_key::validate::Fault,
 };
 
 /// The whole status of an invite as it is to be.

@@ -12,11 +12,31 @@ use anyray_wire::anyray::credential::CredentialDigest;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::ResourceExt as _;
 
-use super::{
-    code,
-    dereference::{Gateway, References},
-};
-use crate::{cluster::minted::Found, metadata::MANAGER, provider_key::validate::Fault};
+use super::code;
+use crate::{cluster::found::Found, fault::Fault, metadata::MANAGER};
+
+/// Everything that an invite names, as it was found.
+#[derive(Clone, Debug, Default)]
+pub struct References {
+    /// Its gateway.
+    pub gateway: Gateway,
+    /// The Secret that its code is to be in, with the hash of the code there.
+    pub secret: Found<CredentialDigest>,
+    /// The keys that came from an invite of this name.
+    pub client_keys: Vec<ClientKey>,
+}
+
+/// The gateway of an invite.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Gateway {
+    /// There is none of the name.
+    #[default]
+    Missing,
+    /// It has no address yet.
+    WithoutAddress,
+    /// Its base URL, for callers outside the cluster where it has one.
+    At(String),
+}
 
 /// What is to be done about the Secret with the code.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use anyray_crds::v1alpha1::ProviderKey;
 
 use crate::{
     cluster::api::{CallError, Cluster},
-    provider_key::validate::{Material, SecretEntries},
+    provider_key::material::{Material, SecretEntries},
 };
 
 /// Reads the Secret and the ConfigMap that a ProviderKey names. That one is missing is no error.

@@ -12,7 +12,8 @@ use crate::{
         conditions::{self, Finding, Truth},
         gateway,
     },
-    provider_key::validate::{Fault, UnusableKey, UsableKey},
+    fault::Fault,
+    provider_key::validate::{UnusableKey, UsableKey},
 };
 
 /// Most gateways that a status names.

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use super::*;
 use crate::cluster::{
     client_key::{
-        dereference::References,
         key::{self, Minted, Random},
-        validate::{failed, validate},
+        validate::{References, failed, validate},
     },
-    minted::{Found, classify},
+    found::Found,
+    minted::classify,
 };
 
 const HASH: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";

@@ -16,7 +16,7 @@ use super::*;
 use crate::{
     cluster::gateway::pods::Report,
     gateway::validate::{self, References},
-    provider_key::validate::{Material, SecretEntries},
+    provider_key::material::{Material, SecretEntries},
 };
 
 const GENERATION: i64 = 3;

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::cluster::{
+    found::Found,
     invite::{
         code::{self, Minted},
-        dereference::{Gateway, References},
-        validate::{Step, failed, validate},
+        validate::{Gateway, References, Step, failed, validate},
     },
-    minted::{Found, classify},
+    minted::classify,
 };
 
 const ADDRESS: &str = "http://team-a.llm.svc:8787";
