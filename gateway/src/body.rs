@@ -19,10 +19,15 @@ use tokio::{
     time::{Instant, Sleep, sleep, timeout, timeout_at},
 };
 
-use crate::{error::GatewayError, permit::Budget};
+use crate::{
+    error::GatewayError,
+    permit::{Budget, Permit},
+};
 
+mod pieces;
 mod single_model;
 
+use pieces::{Joiner, Pieces};
 use single_model::SingleModel;
 
 /// Up to this size a body is collected before it goes on, so that a later retry can send it again;
@@ -56,7 +61,7 @@ pub struct Bounds {
 /// A body that goes upstream.
 #[derive(Debug)]
 pub struct UpstreamBody {
-    head: Bytes,
+    head: Pieces,
     rest: Option<Rest>,
 }
 
@@ -119,14 +124,14 @@ pub async fn receive(
 }
 
 /// Collects up to [`MAX_COLLECTED_BYTES`], leaving the rest in `body`.
-async fn collect(body: &mut Body, bounds: Bounds, budget: &Budget) -> Result<Bytes, GatewayError> {
+async fn collect(body: &mut Body, bounds: Bounds, budget: &Budget) -> Result<Pieces, GatewayError> {
     let too_large = GatewayError::BodyTooLarge {
         limit: bounds.max_bytes,
     };
     if body.size_hint().lower() > bounds.max_bytes {
         return Err(too_large);
     }
-    let mut head = Head::default();
+    let mut head = Joiner::default();
     let mut permit = budget.permit();
     let deadline = Instant::now() + bounds.idle * MAX_COLLECT_PAUSES;
     while !body.is_end_stream() && head.len() < MAX_COLLECTED_BYTES {
@@ -146,8 +151,7 @@ async fn collect(body: &mut Body, bounds: Bounds, budget: &Budget) -> Result<Byt
             return Err(too_large);
         }
     }
-    let bytes = head.into_bytes();
-    Ok(permit.attach(bytes))
+    Ok(head.finish(permit))
 }
 
 /// Reads what is left of a refused request's body, within bounds, in the background.
@@ -170,56 +174,17 @@ pub fn discard(mut body: Body) {
     }));
 }
 
-/// The bytes so far: those of a body that came in one piece are not copied.
-#[derive(Debug, Default)]
-struct Head {
-    first: Bytes,
-    joined: BytesMut,
-}
-
-impl Head {
-    fn len(&self) -> usize {
-        self.first.len() + self.joined.len()
-    }
-
-    /// Room is made for what has come, not for what was announced: an announcement costs nothing.
-    fn push(&mut self, data: Bytes) {
-        if self.len() == 0 {
-            self.first = data;
-            return;
-        }
-        if self.joined.is_empty() {
-            self.joined
-                .extend_from_slice(&std::mem::take(&mut self.first));
-        }
-        self.joined.extend_from_slice(&data);
-    }
-
-    fn into_bytes(self) -> Bytes {
-        if self.joined.is_empty() {
-            self.first
-        } else {
-            self.joined.freeze()
-        }
-    }
-}
-
 impl<T: Into<Bytes>> From<T> for UpstreamBody {
     /// A body that is whole.
     fn from(bytes: T) -> Self {
         Self {
-            head: bytes.into(),
+            head: bytes.into().into(),
             rest: None,
         }
     }
 }
 
 impl UpstreamBody {
-    /// The body, if all of it has arrived.
-    pub fn whole(&self) -> Option<&Bytes> {
-        self.rest.is_none().then_some(&self.head)
-    }
-
     /// Waits for all of it, because the provider wants it in another form or signed.
     ///
     /// Each further MiB has as much time as the first one had.
@@ -228,39 +193,34 @@ impl UpstreamBody {
     /// [`GatewayError::OutOfBodyBudget`], [`GatewayError::BodyTimeout`], or any with which a
     /// streamed body fails.
     pub async fn into_whole(self, budget: &Budget) -> Result<Bytes, GatewayError> {
-        let Self {
-            head,
-            rest: Some(mut rest),
-        } = self
-        else {
-            return Ok(self.head);
-        };
-        let limit = rest.bounds.idle * MAX_COLLECT_PAUSES;
-        let mut permit = budget.permit();
-        let (mut whole, mut chunks) = (BytesMut::new(), 0);
-        let mut deadline = Instant::now() + limit;
-        let mut next = Some(head);
-        while let Some(data) = next {
-            budget.take(&mut permit, data.len())?;
-            whole.extend_from_slice(&data);
-            if whole.len() / MAX_COLLECTED_BYTES > chunks {
-                chunks = whole.len() / MAX_COLLECTED_BYTES;
-                deadline = Instant::now() + limit;
-            }
-            let read = timeout_at(deadline, rest.next_data()).await;
-            next = read.map_err(|_| GatewayError::BodyTimeout)??;
+        let Self { mut head, rest } = self;
+        if rest.is_none() && head.single().is_some() {
+            return Ok(head.pop().unwrap_or_default());
         }
-        let bytes = whole.freeze();
-        Ok(permit.attach(bytes))
+        let mut permit = budget.permit();
+        budget.take(&mut permit, head.len())?;
+        let mut whole = BytesMut::with_capacity(head.len());
+        while let Some(piece) = head.pop() {
+            whole.extend_from_slice(&piece);
+        }
+        if let Some(mut rest) = rest {
+            rest.append_to(&mut whole, &mut permit, budget).await?;
+        }
+        Ok(permit.attach(whole.freeze()))
+    }
+
+    /// The body, if all of it has arrived and is one piece.
+    pub fn whole(&self) -> Option<&Bytes> {
+        self.rest.is_none().then(|| self.head.single()).flatten()
     }
 
     /// The value of the top-level key `model`, where there is one in the collected part.
     pub fn find_model(&self) -> Option<String> {
-        let mut rest = self.head.as_ref();
         let mut scanner = KeyScanner::new(MODEL);
-        scanner
-            .next(&mut rest)
-            .and_then(|found| serde_json::from_slice(found.value).ok())
+        self.head.iter().find_map(|piece| {
+            let found = scanner.next(&mut piece.as_ref())?;
+            Some(serde_json::from_slice(found.value).ok())
+        })?
     }
 
     /// The only `model` that any reader can find in this body, for callers that may use certain
@@ -274,7 +234,9 @@ impl UpstreamBody {
     /// then its [`Fault`].
     pub fn require_single_model(&mut self, headers: &HeaderMap) -> Result<String, GatewayError> {
         let mut single_model = SingleModel::new(headers)?;
-        single_model.read(&self.head)?;
+        for piece in self.head.iter() {
+            single_model.read(piece)?;
+        }
         let model = self.find_model().ok_or(GatewayError::ModelUnknown)?;
         if let Some(rest) = &mut self.rest {
             rest.single_model = Some(Box::new(single_model));
@@ -291,9 +253,8 @@ impl http_body::Body for UpstreamBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if !self.head.is_empty() {
-            let head = std::mem::take(&mut self.head);
-            return Poll::Ready(Some(Ok(Frame::data(head))));
+        if let Some(piece) = self.head.pop() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         match &mut self.rest {
             Some(rest) => rest.poll_frame(context),
@@ -321,6 +282,30 @@ impl http_body::Body for UpstreamBody {
 }
 
 impl Rest {
+    /// Waits for all of it. Each further MiB has as much time as the first one had.
+    async fn append_to(
+        &mut self,
+        whole: &mut BytesMut,
+        permit: &mut Permit,
+        budget: &Budget,
+    ) -> Result<(), GatewayError> {
+        let limit = self.bounds.idle * MAX_COLLECT_PAUSES;
+        let mut chunks = whole.len() / MAX_COLLECTED_BYTES;
+        let mut deadline = Instant::now() + limit;
+        loop {
+            let read = timeout_at(deadline, self.next_data()).await;
+            let Some(piece) = read.map_err(|_| GatewayError::BodyTimeout)?? else {
+                return Ok(());
+            };
+            budget.take(permit, piece.len())?;
+            whole.extend_from_slice(&piece);
+            if whole.len() / MAX_COLLECTED_BYTES > chunks {
+                chunks = whole.len() / MAX_COLLECTED_BYTES;
+                deadline = Instant::now() + limit;
+            }
+        }
+    }
+
     /// The next piece; `None` at the end.
     async fn next_data(&mut self) -> Result<Option<Bytes>, GatewayError> {
         loop {

@@ -43,6 +43,11 @@ impl Permit {
             _permit: self,
         })
     }
+
+    /// The same permit, for several pieces of bytes.
+    pub fn share(self) -> SharedPermit {
+        SharedPermit(Arc::new(self))
+    }
 }
 
 impl Drop for Permit {
@@ -51,12 +56,26 @@ impl Drop for Permit {
     }
 }
 
-struct Permitted {
-    bytes: Bytes,
-    _permit: Permit,
+/// A permit that is given back when the last of several pieces is dropped.
+#[derive(Clone, Debug)]
+pub struct SharedPermit(Arc<Permit>);
+
+impl SharedPermit {
+    /// The same bytes, which hold on to the permit.
+    pub fn attach(&self, bytes: Bytes) -> Bytes {
+        Bytes::from_owner(Permitted {
+            bytes,
+            _permit: Arc::clone(&self.0),
+        })
+    }
 }
 
-impl AsRef<[u8]> for Permitted {
+struct Permitted<P> {
+    bytes: Bytes,
+    _permit: P,
+}
+
+impl<P> AsRef<[u8]> for Permitted<P> {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }

@@ -9,7 +9,7 @@ use http::uri::{Authority, Scheme};
 use crate::{
     config::{Snapshot, snapshot::ProviderKey},
     error::GatewayError,
-    inbound::{Inbound, auth::CallerCredential, passthrough::OwnWay},
+    inbound::{Inbound, auth::CallerCredential, passthrough::Passthrough},
 };
 
 /// Where one request goes, and as whom.
@@ -25,80 +25,108 @@ pub struct Target {
     pub carriage: Carriage,
 }
 
-/// What decides besides the path.
-#[derive(Debug)]
-pub struct Wish<'a> {
+/// What decides on the route besides the path.
+#[derive(Clone, Copy, Debug)]
+pub struct RouteRequest<'a> {
     /// The provider that `x-anyray-provider` names.
     pub provider: Option<&'static dyn Provider>,
     /// `model` of the body.
     pub model: Option<&'a str>,
     /// The caller's own provider credential.
-    pub credential: Option<CallerCredential>,
+    pub credential: Option<&'a CallerCredential>,
     /// The caller wants its own credential used, whatever keys the gateway has.
-    pub own_way: Option<OwnWay>,
+    pub passthrough: Option<&'a Passthrough>,
 }
 
-/// Chooses the target: by `x-anyray-provider`, else by model rule, else by the path's own API.
+/// Where a request goes.
+#[derive(Debug)]
+pub struct Plan {
+    /// The first target.
+    pub target: Target,
+    /// Those to try after it, in their order. None yet: nothing configures them.
+    pub fallbacks: Vec<Target>,
+}
+
+impl Plan {
+    /// All targets, in their order.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        std::iter::once(&self.target).chain(&self.fallbacks)
+    }
+}
+
+impl From<Target> for Plan {
+    fn from(target: Target) -> Self {
+        Self {
+            target,
+            fallbacks: Vec::new(),
+        }
+    }
+}
+
+/// Plans where a request goes: by `x-anyray-provider`, else by model rule, else by the path's own
+/// API.
 ///
 /// A provider's own path leads to none but that provider.
 ///
 /// # Errors
-/// [`GatewayError::PathOfOtherProvider`], [`GatewayError::DialectNotSpoken`], [`GatewayError::NoProviderKey`], those of
-/// [`OwnWay::check`], or [`GatewayError::NoCredential`]: a key of ours that has no credential at
-/// present is not replaced by the caller's own.
-pub fn plan(inbound: &Inbound, wish: Wish<'_>, config: &Snapshot) -> Result<Target, GatewayError> {
-    let wanted = wanted_provider(inbound, wish.provider)?;
-    if let Some(own_way) = wish.own_way {
-        let provider = wanted.unwrap_or_else(|| providers::native(inbound.dialect));
+/// [`GatewayError::PathOfOtherProvider`], [`GatewayError::DialectNotSpoken`],
+/// [`GatewayError::NoProviderKey`], those of [`Passthrough::check`], or
+/// [`GatewayError::NoCredential`]: a key of the gateway that has no credential at present is not
+/// replaced by the caller's own.
+pub fn plan(
+    inbound: &Inbound,
+    request: &RouteRequest<'_>,
+    config: &Snapshot,
+) -> Result<Plan, GatewayError> {
+    let named = named_provider(inbound, request.provider)?;
+    if let Some(passthrough) = request.passthrough {
+        let provider = named.unwrap_or_else(|| providers::native(inbound.dialect));
         let carriage = carriage(inbound, provider)?;
-        own_way.check(provider, config)?;
-        return plan_own_way(provider, own_way, carriage, config);
+        passthrough.check(provider, config)?;
+        return pass_through(provider, passthrough, carriage, config).map(Plan::from);
     }
-    let rule = wish
-        .model
-        .and_then(|model| find_rule(model, wanted, config));
-    let rule = rule
-        .transpose()
-        .map_err(|name| GatewayError::NoCredential {
-            name: Arc::clone(name),
-        })?;
+    let rule = find_rule(request.model, named, config)?;
     let provider = rule
         .map(|key| key.provider)
-        .or(wanted)
+        .or(named)
         .unwrap_or_else(|| providers::native(inbound.dialect));
     let carriage = carriage(inbound, provider)?;
-    if let Some(key) = rule.or_else(|| find_default_key(provider, config)) {
-        if key.credential.is_none() {
+    let (key, caller_credential) = match rule.or_else(|| find_default_key(provider, config)) {
+        Some(key) if key.credential.is_none() => {
             let name = key.name.as_str().into();
             return Err(GatewayError::NoCredential { name });
         }
-        return Ok(Target {
-            key: Arc::clone(key),
-            caller_credential: None,
-            is_custom_host: false,
-            carriage,
-        });
-    }
-    match wish.credential {
-        Some(credential)
-            if config.client_keys == ClientKeys::Optional
-                && provider.may_own(credential.token()) =>
-        {
-            Ok(Target {
-                key: public_endpoint(provider, config)?,
-                caller_credential: Some(credential),
-                is_custom_host: false,
-                carriage,
-            })
+        Some(key) => (Arc::clone(key), None),
+        None => {
+            let credential = callers_own(request.credential, provider, config)?;
+            (public_endpoint(provider, config)?, Some(credential.clone()))
         }
-        _ => Err(GatewayError::NoProviderKey {
+    };
+    Ok(Plan::from(Target {
+        key,
+        caller_credential,
+        is_custom_host: false,
+        carriage,
+    }))
+}
+
+/// The caller's own credential, where the gateway has no key for the provider and callers need none
+/// of the gateway's.
+fn callers_own<'a>(
+    credential: Option<&'a CallerCredential>,
+    provider: &dyn Provider,
+    config: &Snapshot,
+) -> Result<&'a CallerCredential, GatewayError> {
+    let is_open = config.client_keys == ClientKeys::Optional;
+    credential
+        .filter(|credential| is_open && provider.may_own(credential.token()))
+        .ok_or(GatewayError::NoProviderKey {
             provider: provider.slug(),
-        }),
-    }
+        })
 }
 
 /// The provider that the path or the header demands, if either does.
-fn wanted_provider(
+fn named_provider(
     inbound: &Inbound,
     named: Option<&'static dyn Provider>,
 ) -> Result<Option<&'static dyn Provider>, GatewayError> {
@@ -123,20 +151,20 @@ fn public_endpoint(
 }
 
 /// To the provider's public API, or to the host that the caller names, as itself.
-fn plan_own_way(
+fn pass_through(
     provider: &'static dyn Provider,
-    own_way: OwnWay,
+    passthrough: &Passthrough,
     carriage: Carriage,
     config: &Snapshot,
 ) -> Result<Target, GatewayError> {
     let public = public_endpoint(provider, config)?;
-    let is_custom_host = own_way.host.is_some();
-    let (authority, base_path) = match own_way.host {
+    let is_custom_host = passthrough.host.is_some();
+    let (authority, base_path) = match &passthrough.host {
         None => (public.authority.clone(), public.base_path.clone()),
         Some(host) => {
             let authority = Authority::try_from(host.authority().as_str());
             let authority = authority.map_err(|_| GatewayError::CustomHostNotAllowed)?;
-            (authority, host.path)
+            (authority, host.path.clone())
         }
     };
     // What is listed of a host also holds where that is the provider's own: its certificates are
@@ -156,26 +184,37 @@ fn plan_own_way(
     };
     Ok(Target {
         key: Arc::new(key),
-        caller_credential: Some(own_way.credential),
+        caller_credential: Some(passthrough.credential.clone()),
         is_custom_host,
         carriage,
     })
 }
 
-/// The key of the first rule that matches the model, among those of the wanted provider if one is
-/// wanted; or the name of a key that does not exist, of whatever provider it would be.
+/// The key of the first rule that matches the model, among those of the named provider if one is
+/// named.
+///
+/// # Errors
+/// [`GatewayError::NoCredential`] with the name of a key that does not exist, of whatever provider
+/// it would be.
 fn find_rule<'c>(
-    model: &str,
-    wanted: Option<&'static dyn Provider>,
+    model: Option<&str>,
+    named: Option<&'static dyn Provider>,
     config: &'c Snapshot,
-) -> Option<Result<&'c Arc<ProviderKey>, &'c Arc<str>>> {
-    let is_wanted = |key: &ProviderKey| wanted.is_none_or(|wanted| key.provider == wanted);
+) -> Result<Option<&'c Arc<ProviderKey>>, GatewayError> {
+    let Some(model) = model else {
+        return Ok(None);
+    };
+    let is_named = |key: &ProviderKey| named.is_none_or(|named| key.provider == named);
     config
         .model_rules
         .iter()
-        .filter(|rule| rule.key.as_ref().map_or(true, |key| is_wanted(key)))
+        .filter(|rule| rule.key.as_ref().map_or(true, |key| is_named(key)))
         .find(|rule| model_pattern::matches(&rule.pattern, model))
         .map(|rule| rule.key.as_ref())
+        .transpose()
+        .map_err(|name| GatewayError::NoCredential {
+            name: Arc::clone(name),
+        })
 }
 
 /// The provider's first key with a credential; its first one, where none has.

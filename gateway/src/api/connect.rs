@@ -55,7 +55,7 @@ async fn exchange(
     request: Request,
 ) -> Result<RedeemResponse, Refusal> {
     let callers = worker.app.callers.as_ref().ok_or_else(Refusal::no_store)?;
-    let _place = worker.app.admit()?;
+    let _permit = worker.app.admit(&worker.app.config.load().limits)?;
     let body = answer::body(request).await?;
     let code = find_code(headers, &body)?;
     check_invite_code(&code.0).map_err(|fault| {
@@ -101,8 +101,8 @@ async fn verify(
     State(worker): State<Arc<Worker>>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let _place = worker.app.admit()?;
     let config = worker.app.config.load_full();
+    let _permit = worker.app.admit(&config.limits)?;
     let grant = match &worker.app.callers {
         Some(callers) => callers.authenticate(&mut auth::read(&headers)?).await?,
         None => None,

@@ -1,4 +1,4 @@
-//! Requests that go on with the caller's own credential: a seat at a provider, or a host that the
+//! Requests that go on with the caller's own credential: a subscription at a provider, or a host that the
 //! caller names. The gateway's own keys never go along.
 
 use anyray_providers::Provider;
@@ -19,12 +19,12 @@ const PASSTHROUGH: &[u8] = b"passthrough";
 
 /// What a caller wants done with its own credential.
 #[derive(Clone, Debug)]
-pub struct OwnWay {
+pub struct Passthrough {
     /// The credential that goes on, unchanged.
     pub credential: CallerCredential,
     /// Where to; the provider's public API, if nowhere else.
     pub host: Option<CustomHost>,
-    is_seat: bool,
+    is_subscription: bool,
 }
 
 /// Reads what the headers ask for; `None` where the gateway's keys are to be used.
@@ -36,27 +36,27 @@ pub fn read(
     headers: &HeaderMap,
     own: Option<&CallerCredential>,
     config: &Snapshot,
-) -> Result<Option<OwnWay>, GatewayError> {
+) -> Result<Option<Passthrough>, GatewayError> {
     let mode = headers.get(AUTH_MODE);
-    let is_seat = mode
+    let is_subscription = mode
         .map(HeaderValue::as_bytes)
         .map(|mode| mode.eq_ignore_ascii_case(PASSTHROUGH));
-    if is_seat == Some(false) {
+    if is_subscription == Some(false) {
         return Err(GatewayError::UnknownAuthMode);
     }
-    let is_seat = is_seat.is_some();
+    let is_subscription = is_subscription.is_some();
     let host = find_host(headers)?;
-    if !is_seat && host.is_none() {
+    if !is_subscription && host.is_none() {
         return Ok(None);
     }
-    if is_seat && !config.subscription_passthrough {
+    if is_subscription && !config.subscription_passthrough {
         return Err(GatewayError::PassthroughDisabled);
     }
     let credential = own.cloned().ok_or(GatewayError::OwnTokenMissing)?;
-    Ok(Some(OwnWay {
+    Ok(Some(Passthrough {
         credential,
         host,
-        is_seat,
+        is_subscription,
     }))
 }
 
@@ -74,7 +74,7 @@ fn find_host(headers: &HeaderMap) -> Result<Option<CustomHost>, GatewayError> {
         .map_err(|fault| GatewayError::InvalidCustomHost { fault })
 }
 
-impl OwnWay {
+impl Passthrough {
     /// Whether the credential may go to this provider, and to the host that was named.
     ///
     /// # Errors
@@ -92,7 +92,7 @@ impl OwnWay {
         let listed = config.custom_hosts.iter().map(|host| host.name.as_str());
         let is_listed = custom_host::is_allowed(host, listed);
         let own = provider.own_hosts().iter().copied();
-        if is_listed || (self.is_seat && custom_host::is_allowed(host, own)) {
+        if is_listed || (self.is_subscription && custom_host::is_allowed(host, own)) {
             return Ok(());
         }
         Err(GatewayError::CustomHostNotAllowed)

@@ -15,9 +15,9 @@ use http::{
     uri::{self, PathAndQuery},
 };
 
+use super::headers;
 use crate::{
-    body::UpstreamBody, config::credential::Credential, error::GatewayError, inbound::Inbound,
-    outbound::headers::clean_request, permit::Budget, routing::Target,
+    config::credential::Credential, error::GatewayError, inbound::Inbound, routing::Target,
 };
 
 const CODEX_TURN_METADATA: &str = "x-codex-turn-metadata";
@@ -61,11 +61,11 @@ pub fn needs_whole_body(target: &Target, inbound: &Inbound, model: &Model<'_>) -
         || credential.is_some_and(Credential::signs_bodies)
 }
 
-/// A body in the form that the provider takes.
-#[derive(Debug)]
+/// What becomes of a body, so that the provider takes it.
+#[derive(Debug, Default)]
 pub struct Payload {
-    /// The body.
-    pub body: UpstreamBody,
+    /// The body to send instead; absent where it goes on as it is.
+    pub body: Option<Bytes>,
     /// Whether it asks for a stream, where that is not in it.
     pub is_stream: bool,
     /// The betas that stay in a header, where they were looked through.
@@ -74,46 +74,36 @@ pub struct Payload {
     pub dropped_betas: usize,
 }
 
-impl Payload {
-    /// A body that goes on as it is.
-    pub fn as_is(body: UpstreamBody) -> Self {
-        Self {
-            body,
-            is_stream: false,
-            betas: None,
-            dropped_betas: 0,
-        }
-    }
-}
-
 /// Puts a whole body into the form that the provider takes.
 ///
 /// # Errors
-/// [`GatewayError::DuplicateModel`], [`GatewayError::ModelMissing`],
-/// [`GatewayError::EnvelopeUnfit`] or [`GatewayError::OutOfBodyBudget`].
+/// [`GatewayError::DuplicateModel`], [`GatewayError::ModelMissing`] or
+/// [`GatewayError::EnvelopeUnfit`].
 pub fn payload(
     target: &Target,
     model: &Model<'_>,
     headers: &HeaderMap,
-    body: Bytes,
-    budget: &Budget,
+    body: &[u8],
 ) -> Result<Payload, GatewayError> {
     match (target.carriage, model.new_in_body()) {
         (Carriage::Wrapped(envelope), _) => {
-            let wrapped = wrap(envelope, target, model, headers, &body)?;
+            let wrapped = wrap(envelope, target, model, headers, body)?;
             Ok(Payload {
-                body: budget.hold(wrapped.body)?.into(),
+                body: Some(wrapped.body),
                 is_stream: wrapped.is_stream,
                 betas: Some(wrapped.betas_header),
                 dropped_betas: wrapped.dropped_betas.len(),
             })
         }
         (Carriage::AsIs, Some(name)) => {
-            let renamed = json_edit::with_model(&body, name);
+            let renamed = json_edit::with_model(body, name);
             let renamed = renamed.ok_or(GatewayError::DuplicateModel)?;
-            Ok(Payload::as_is(budget.hold(renamed)?.into()))
+            Ok(Payload {
+                body: Some(renamed),
+                ..Payload::default()
+            })
         }
-        (Carriage::AsIs, None) => Ok(Payload::as_is(body.into())),
+        (Carriage::AsIs, None) => Ok(Payload::default()),
     }
 }
 
@@ -135,24 +125,18 @@ fn wrap(
         .map_err(|fault| GatewayError::EnvelopeUnfit { provider, fault })
 }
 
-/// Builds the upstream request from the caller's.
+/// Builds the head of the upstream request from the caller's, without a credential.
 ///
 /// # Errors
 /// [`GatewayError::ModelMissing`], [`GatewayError::ModelUnfit`], or [`GatewayError::UnsafePath`]
 /// where path and query make no URL.
 pub fn build(
-    mut parts: Parts,
+    parts: &Parts,
     inbound: &Inbound,
     target: &Target,
     model: &Model<'_>,
     payload: Payload,
-) -> Result<Request<UpstreamBody>, GatewayError> {
-    let Payload {
-        body,
-        is_stream,
-        betas,
-        ..
-    } = payload;
+) -> Result<Request<()>, GatewayError> {
     let call = Call {
         operation: inbound.operation,
         is_native: inbound.native.is_some(),
@@ -160,22 +144,22 @@ pub fn build(
         query: parts.uri.query(),
         model: model.name,
         mapped: model.mapped,
-        is_stream,
+        is_stream: payload.is_stream,
         endpoint: &target.key.endpoint,
     };
     let url = url(&call, target)?;
-    clean_request(&mut parts.headers);
+    let mut headers = headers::to_provider(&parts.headers);
     if target.is_custom_host {
         // Ids of an installation and its turns are the provider's own affair.
-        parts.headers.remove(CODEX_TURN_METADATA);
+        headers.remove(CODEX_TURN_METADATA);
     }
-    if let Some(betas) = betas {
-        set_envelope_headers(&mut parts.headers, betas);
+    if let Some(betas) = payload.betas {
+        set_envelope_headers(&mut headers, betas);
     }
-    let mut request = Request::new(body);
-    *request.method_mut() = parts.method;
+    let mut request = Request::new(());
+    *request.method_mut() = parts.method.clone();
     *request.uri_mut() = url;
-    *request.headers_mut() = parts.headers;
+    *request.headers_mut() = headers;
     Ok(request)
 }
 

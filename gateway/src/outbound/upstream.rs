@@ -40,9 +40,10 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 /// How long a provider may take in nothing of a request before its connection is given up.
 const STALL: Duration = Duration::from_secs(60);
 
-/// Bytes that a connection to a provider holds in either direction, for callers that are slower than
-/// the provider and the other way round.
-const MAX_BUFFER_BYTES: usize = 128 << 10;
+/// Bytes that a connection to a provider holds in either direction, for a caller that is slower than
+/// the provider or the other way round: room for most requests, so that they are written in one
+/// call.
+const MAX_BUFFER_BYTES: usize = 256 << 10;
 
 /// Different transports that one worker keeps pools for; the oldest goes first.
 const MAX_POOLS: usize = 64;

@@ -9,20 +9,75 @@ use anyray_wire::{
     Dialect,
     model_list::{self, OwnModel},
 };
-use http::Uri;
+use http::{Response, Uri};
+use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
+use super::{
+    admit::Admitted,
+    answer::{Answer, describe_json},
+    attempt,
+    record::Record,
+};
 use crate::{
     access::grant::Grant,
     config::{Snapshot, snapshot::ProviderKey},
     error::GatewayError,
     inbound::Inbound,
-    routing::{self, Target, Wish},
+    routing::{self, RouteRequest, Target},
 };
+
+/// Largest list of models that is checked against what the caller may use.
+const MAX_LIST_BYTES: usize = 4 << 20;
+
+/// Serves `GET /v1/models` and `GET /v1/models/MODEL`.
+pub(super) async fn serve(record: &mut Record, admitted: Admitted) -> Result<Answer, GatewayError> {
+    let config = Arc::clone(record.config());
+    if admitted.passthrough.is_some() {
+        let plan = routing::plan(&admitted.inbound, &admitted.route_request(), &config)?;
+        let plan = admitted.check_providers(plan)?;
+        let reply = attempt::send(record, admitted, &plan.target).await?;
+        return attempt::receive(record, &plan.target, reply).await;
+    }
+    let (inbound, grant) = (admitted.inbound.clone(), admitted.grant.clone());
+    let (uri, provider) = (&admitted.parts.uri, admitted.provider);
+    let view = View::new(uri, &inbound, provider, grant.as_deref(), &config);
+    let route = RouteRequest {
+        model: Some(view.model()),
+        ..admitted.route_request()
+    };
+    let plan = routing::plan(&inbound, &route, &config);
+    let plan = plan.and_then(|plan| admitted.check_providers(plan));
+    if let Some(text) = view.answer_alone(plan.is_ok())? {
+        return Ok(Answer::of_json(text));
+    }
+    let target = plan?.target;
+    let reply = attempt::send(record, admitted, &target).await?;
+    if reply.answer.status().is_success() && view.rewrites(&target) {
+        return rewrite(&view, &config, &target, reply.answer).await;
+    }
+    attempt::receive(record, &target, reply).await
+}
+
+/// Replaces a provider's list of models by what the caller may see of it.
+async fn rewrite(
+    view: &View<'_>,
+    config: &Snapshot,
+    target: &Target,
+    answer: Response<Incoming>,
+) -> Result<Answer, GatewayError> {
+    let provider = target.key.provider.slug();
+    let (mut head, body) = answer.into_parts();
+    let listed = attempt::collect(body, MAX_LIST_BYTES, provider, config).await?;
+    let list = view.list(Some(&listed));
+    let list = list.ok_or(GatewayError::InvalidAnswer { provider })?;
+    describe_json(&mut head.headers);
+    Ok(Answer::Rewritten(Response::from_parts(head, list.into())))
+}
 
 /// What one caller may see of the models.
 #[derive(Debug)]
-pub struct View<'a> {
+struct View<'a> {
     inbound: &'a Inbound,
     provider: Option<&'static dyn Provider>,
     grant: Option<&'a Grant>,
@@ -36,16 +91,15 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// The view of a caller with this key, where models are asked for; `provider` is the one that
-    /// `x-anyray-provider` names.
-    pub fn of(
+    /// The view of a caller with this key; `provider` is the one that `x-anyray-provider` names.
+    fn new(
         uri: &Uri,
         inbound: &'a Inbound,
         provider: Option<&'static dyn Provider>,
         grant: Option<&'a Grant>,
         config: &'a Snapshot,
-    ) -> Option<Self> {
-        (inbound.operation == Operation::Models).then(|| Self {
+    ) -> Self {
+        Self {
             inbound,
             provider,
             grant,
@@ -53,11 +107,11 @@ impl<'a> View<'a> {
             model: wanted(&inbound.path),
             is_from_codex: has_parameter(uri, &["client_version"]),
             is_first_page: !has_parameter(uri, &["after_id", "before_id", "after"]),
-        })
+        }
     }
 
     /// By which rules find the provider to ask: those for all models, where all are asked for.
-    pub fn model(&self) -> &str {
+    fn model(&self) -> &str {
         self.model.as_deref().unwrap_or_default()
     }
 
@@ -66,7 +120,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// [`GatewayError::ModelNotAllowed`].
-    pub fn answer_alone(&self, has_provider: bool) -> Result<Option<String>, GatewayError> {
+    fn answer_alone(&self, has_provider: bool) -> Result<Option<String>, GatewayError> {
         let Some(model) = &self.model else {
             let is_alone = !has_provider && !self.own().is_empty();
             return Ok(is_alone.then(|| self.list(None)).flatten());
@@ -81,14 +135,14 @@ impl<'a> View<'a> {
     }
 
     /// Whether a provider's answer is not yet what the caller is to see.
-    pub fn rewrites(&self, target: &Target) -> bool {
+    fn rewrites(&self, target: &Target) -> bool {
         let is_limited = self.grant.is_some_and(Grant::limits_models);
         let is_list = self.model.is_none() && target.key.credential.is_some();
         is_list && (is_limited || self.is_from_codex || !self.own().is_empty())
     }
 
     /// The list for the caller; `None` where `listed`, the provider's, is no list.
-    pub fn list(&self, listed: Option<&[u8]>) -> Option<String> {
+    fn list(&self, listed: Option<&[u8]>) -> Option<String> {
         let own = if self.is_first_page {
             self.own()
         } else {
@@ -122,13 +176,14 @@ impl<'a> View<'a> {
             },
             ..self.inbound.clone()
         };
-        let wish = Wish {
+        let route = RouteRequest {
             provider: self.provider,
             model: Some(model),
             credential: None,
-            own_way: None,
+            passthrough: None,
         };
-        let key = routing::plan(&generating, wish, self.config).ok()?.key;
+        let plan = routing::plan(&generating, &route, self.config).ok()?;
+        let key = plan.target.key;
         let mut rules = self.config.model_rules.iter();
         let is_routed = rules.any(|rule| {
             let leads_there = |to: &Arc<ProviderKey>| to.name == key.name;

@@ -14,7 +14,7 @@ use crate::{
         access_log::{Line, Tokens},
         metrics::RequestLabels,
     },
-    config::snapshot::ProviderKey,
+    config::{Snapshot, snapshot::ProviderKey},
     error::GatewayError,
     permit::Permit,
     pipeline::state::Worker,
@@ -39,54 +39,45 @@ pub enum Outcome {
 /// What logs and metrics call [`Outcome::Panicked`]; no caller is told, so it is no code of an error.
 const PANICKED: &str = "internal_error";
 
-/// One request from its head to the end of its answer.
+/// One request from its head to the end of its answer: what metrics and the access log are told of
+/// it, and what it holds until then.
 ///
+/// Steps note in it what they find; what a step needs to know is passed to it.
 /// Dropping it ends the request: without another word the caller has left, or the code panicked.
 #[derive(Debug)]
 pub struct Record {
     worker: Arc<Worker>,
+    config: Arc<Snapshot>,
     started: Instant,
     id: String,
-    /// The place among the requests being served.
-    pub admission: Option<Permit>,
-    /// What the request does, once known.
-    pub operation: Option<Operation>,
-    /// The dialect for errors.
-    pub dialect: Dialect,
-    /// The client key that it came with.
-    pub caller: Option<Arc<Grant>>,
-    /// Whom it is attributed to.
-    pub identity: Identity,
-    /// The place among the requests of its client key.
-    pub slot: Option<Permit>,
-    /// Where it went, once known.
-    pub key: Option<Arc<ProviderKey>>,
-    /// The model it asked for.
-    pub model: Option<String>,
-    /// Status of the answer, once there is one.
-    pub status: Option<StatusCode>,
-    /// When the provider's answer began.
-    pub first_byte: Option<Duration>,
-    /// Bytes of the answer's body so far.
-    pub response_bytes: u64,
-    /// What the answer cost.
-    pub usage: Option<TokenUsage>,
+    /// The place among the requests being served, and that among the requests of its client key.
+    permits: [Option<Permit>; 2],
+    operation: Option<Operation>,
+    dialect: Dialect,
+    grant: Option<Arc<Grant>>,
+    identity: Identity,
+    key: Option<Arc<ProviderKey>>,
+    model: Option<String>,
+    status: Option<StatusCode>,
+    first_byte: Option<Duration>,
+    response_bytes: u64,
+    usage: Option<TokenUsage>,
     outcome: Outcome,
 }
 
 impl Record {
-    /// Opens the record of a request that begins now.
+    /// Opens the record of a request that begins now, and keeps the configuration in force for it.
     pub fn open(worker: &Arc<Worker>) -> Self {
         Self {
             worker: Arc::clone(worker),
+            config: worker.app.config.load_full(),
             started: Instant::now(),
             id: worker.app.next_request_id(),
-            admission: None,
+            permits: [None, None],
             operation: None,
             dialect: Dialect::OpenAiChat,
-            caller: None,
+            grant: None,
             identity: Identity::default(),
-            slot: None,
             key: None,
             model: None,
             status: None,
@@ -102,6 +93,11 @@ impl Record {
         &self.worker
     }
 
+    /// The configuration that holds for the request to its end.
+    pub fn config(&self) -> &Arc<Snapshot> {
+        &self.config
+    }
+
     /// The gateway's id of the request.
     pub fn id(&self) -> &str {
         &self.id
@@ -112,19 +108,86 @@ impl Record {
         HeaderValue::from_str(&self.id).unwrap_or(HeaderValue::from_static("req_unknown"))
     }
 
-    /// Time since the request's head.
-    pub fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+    /// When the request must end, and how long it may take in all; `None` without a limit.
+    pub fn deadline(&self) -> Option<(Instant, Duration)> {
+        let limit = self.config.timeouts.total?;
+        Some((self.started + limit, limit))
     }
 
-    /// When the request must end.
-    pub fn deadline(&self, total: Duration) -> Instant {
-        self.started + total
+    /// The dialect in which the caller expects errors.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
-    /// Slug of the provider, where one was chosen.
+    /// What the request does, once known.
+    pub fn operation(&self) -> Option<Operation> {
+        self.operation
+    }
+
+    /// Slug of the provider; `none` where none was chosen.
     pub fn provider(&self) -> &'static str {
         self.key.as_ref().map_or("none", |key| key.provider.slug())
+    }
+
+    /// Whether a provider was chosen.
+    pub fn has_provider(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// Holds a permit to the end of the request.
+    pub fn hold(&mut self, permit: Permit) {
+        let free = self.permits.iter_mut().find(|slot| slot.is_none());
+        debug_assert!(free.is_some(), "a request has two permits");
+        if let Some(slot) = free {
+            *slot = Some(permit);
+        }
+    }
+
+    /// Notes what the request does, and in which dialect.
+    pub fn set_operation(&mut self, operation: Operation, dialect: Dialect) {
+        self.operation = Some(operation);
+        self.dialect = dialect;
+    }
+
+    /// Notes the dialect for errors of a request that could not be read.
+    pub fn set_dialect(&mut self, dialect: Dialect) {
+        self.dialect = dialect;
+    }
+
+    /// Notes the client key that it came with, and to whom it is attributed.
+    pub fn set_caller(&mut self, grant: Option<Arc<Grant>>, identity: Identity) {
+        self.grant = grant;
+        self.identity = identity;
+    }
+
+    /// Notes the provider key of the attempt that begins.
+    pub fn set_key(&mut self, key: &Arc<ProviderKey>) {
+        self.key = Some(Arc::clone(key));
+    }
+
+    /// Notes the model that the caller asks for.
+    pub fn set_model(&mut self, model: Option<&str>) {
+        self.model = model.map(str::to_owned);
+    }
+
+    /// Notes the status of the answer.
+    pub fn begin_answer(&mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+
+    /// Notes that the provider's answer has begun.
+    pub fn note_first_byte(&mut self) {
+        self.first_byte = Some(self.started.elapsed());
+    }
+
+    /// Counts bytes of the answer's body.
+    pub fn add_response_bytes(&mut self, count: usize) {
+        self.response_bytes += count as u64;
+    }
+
+    /// Notes what the answer cost.
+    pub fn set_usage(&mut self, usage: Option<TokenUsage>) {
+        self.usage = usage;
     }
 
     /// Notes how the request ended; the last word counts.
@@ -170,7 +233,7 @@ impl Record {
                 .as_ref()
                 .map(|key| key.name.as_str())
                 .filter(|name| !name.is_empty()),
-            client_key: self.caller.as_ref().map(|grant| grant.label()),
+            client_key: self.grant.as_ref().map(|grant| grant.label()),
             team: self.identity.team.as_deref().filter(|team| is_plain(team)),
             model: self.model.as_deref().filter(|model| is_model_name(model)),
             status: self.status.map_or(0, |status| status.as_u16()),
@@ -200,7 +263,7 @@ impl Drop for Record {
         }
         let duration = self.started.elapsed();
         self.count(duration);
-        if self.worker.app.config.load().access_log {
+        if self.config.access_log {
             self.log(duration);
         }
     }

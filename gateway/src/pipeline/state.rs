@@ -8,7 +8,10 @@ use std::{
     },
 };
 
-use anyray_wire::{anyray::credential::CredentialDigest, gateway_config::ClientKeys};
+use anyray_wire::{
+    anyray::credential::CredentialDigest,
+    gateway_config::{ClientKeys, Limits},
+};
 use arc_swap::ArcSwap;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use jiff::{SignedDuration, Timestamp};
@@ -229,8 +232,8 @@ impl App {
     ///
     /// # Errors
     /// [`GatewayError::Overloaded`] at `limits.maxConcurrentRequests`.
-    pub fn admit(&self) -> Result<Permit, GatewayError> {
-        let limit = u64::from(self.config.load().limits.max_concurrent_requests);
+    pub fn admit(&self, limits: &Limits) -> Result<Permit, GatewayError> {
+        let limit = u64::from(limits.max_concurrent_requests);
         let mut permit = Permit::new(&self.in_flight);
         if permit.take(1, limit) {
             Ok(permit)
@@ -239,11 +242,11 @@ impl App {
         }
     }
 
-    /// What request bodies may take, by the configuration in force.
-    pub fn body_budget(&self) -> Budget {
+    /// What request bodies may take.
+    pub fn body_budget(&self, limits: &Limits) -> Budget {
         Budget {
             used: Arc::clone(&self.buffered_bytes),
-            max_bytes: self.config.load().limits.max_buffered_bytes,
+            max_bytes: limits.max_buffered_bytes,
         }
     }
 

@@ -15,7 +15,7 @@ use anyray_wire::{
 use axum::BoxError;
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, HeaderValue,
+    HeaderMap, HeaderValue, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
 };
 use http_body::{Body, Frame, SizeHint};
@@ -41,6 +41,8 @@ type Polled = Poll<Option<Result<Frame<Bytes>, BoxError>>>;
 #[derive(Debug)]
 pub struct Relay {
     upstream: Incoming,
+    /// Whether the status is one of success.
+    is_success: bool,
     record: Record,
     meter: Option<Meter>,
     /// Puts what the provider sends into events of the caller's dialect, where it sends others.
@@ -137,32 +139,34 @@ impl Kind {
 }
 
 impl Relay {
-    /// Relays `upstream`, whose head was sent on as noted in `record`.
-    pub fn new(upstream: Incoming, format: Format, record: Record, timeouts: Timeouts) -> Self {
-        let is_metered = record.operation.is_some_and(Operation::is_metered);
+    /// Relays `upstream`, whose head with `status` was sent on.
+    pub fn new(upstream: Incoming, format: Format, status: StatusCode, record: Record) -> Self {
+        let is_metered = record.operation().is_some_and(Operation::is_metered);
+        let dialect = record.dialect();
         let kind = match (format, is_metered) {
             (Format::Document, _) => Kind::Document,
             (Format::AwsFrames, true) => Kind::Events { pings: None },
             (Format::ServerSentEvents | Format::ClaudeFrames, true) => Kind::Events {
-                pings: ping(record.dialect),
+                pings: ping(dialect),
             },
             (_, false) => Kind::ForeignEvents,
         };
         let meter = is_metered.then(|| match format {
-            Format::Document => Meter::of_json(record.dialect),
-            Format::AwsFrames => Meter::of_frames(record.dialect),
-            Format::ServerSentEvents | Format::ClaudeFrames => Meter::of_events(record.dialect),
+            Format::Document => Meter::of_json(dialect),
+            Format::AwsFrames => Meter::of_frames(dialect),
+            Format::ServerSentEvents | Format::ClaudeFrames => Meter::of_events(dialect),
         });
         let translator = (format == Format::ClaudeFrames).then(Box::default);
         let now = Instant::now();
         Self {
             upstream,
+            is_success: status.is_success(),
+            timeouts: record.config().timeouts,
             record,
             meter,
             translator,
             fault: None,
             kind,
-            timeouts,
             last_byte: now,
             last_ping: now,
             waiting: None,
@@ -183,7 +187,7 @@ impl Relay {
             return Some(self.fail(error));
         }
         let (data, fault) = self.translate(received);
-        self.record.response_bytes += data.len() as u64;
+        self.record.add_response_bytes(data.len());
         let pushed = self.meter.as_mut().map(|meter| meter.push(&data));
         let fault = pushed.and_then(Result::err).or(fault);
         let error = fault.map(|fault| self.unreadable(fault));
@@ -219,7 +223,7 @@ impl Relay {
 
     fn take_end(&mut self) -> Polled {
         let is_cut = self.kind.is_events()
-            && self.record.status.is_some_and(|status| status.is_success())
+            && self.is_success
             && self.meter.as_ref().is_some_and(|meter| !meter.may_end());
         if is_cut {
             return self.fail(GatewayError::StreamCut {
@@ -234,7 +238,9 @@ impl Relay {
         self.has_ended = true;
         self.waiting = None;
         let counted = self.meter.as_ref().and_then(Meter::usage);
-        self.record.usage = counted.or(self.record.usage);
+        if counted.is_some() {
+            self.record.set_usage(counted);
+        }
         self.record.set_outcome(outcome);
     }
 
@@ -256,7 +262,7 @@ impl Relay {
         match &self.meter {
             Some(meter) if self.kind.is_events() && meter.is_between_frames() => {
                 let position = meter.position();
-                let dialect = self.record.dialect;
+                let dialect = self.record.dialect();
                 let last = error.describe(self.record.id(), |detail| {
                     wire_error::stream_end(dialect, detail, position)
                 });
@@ -312,7 +318,7 @@ impl Relay {
     /// Bytes that arrive meanwhile move it, but the timer is set anew only when it fires.
     fn next_wake(&self) -> Instant {
         let idle = self.last_byte + self.timeouts.idle;
-        let total = self.timeouts.total.map(|total| self.record.deadline(total));
+        let total = self.record.deadline().map(|(deadline, _)| deadline);
         let ping = self
             .kind
             .pings()
@@ -322,8 +328,8 @@ impl Relay {
 
     /// The error of a request that takes longer than any may.
     fn overtime(&self, now: Instant) -> Option<GatewayError> {
-        let limit = self.timeouts.total?;
-        (now >= self.record.deadline(limit)).then_some(GatewayError::TotalTimeout { limit })
+        let (deadline, limit) = self.record.deadline()?;
+        (now >= deadline).then_some(GatewayError::TotalTimeout { limit })
     }
 
     fn wake(&mut self, now: Instant) -> Polled {

@@ -1,6 +1,6 @@
 //! Who gets a request, for every combination of what decides.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use anyray_providers::Operation;
 use anyray_wire::{
@@ -108,23 +108,29 @@ fn inbound(dialect: Dialect) -> Inbound {
     }
 }
 
-fn wish<'a>(provider: Option<&str>, model: Option<&'a str>) -> Wish<'a> {
+fn route<'a>(provider: Option<&str>, model: Option<&'a str>) -> RouteRequest<'a> {
     let provider = provider.map(|slug| providers::find(slug).expect("known provider"));
-    Wish {
+    RouteRequest {
         provider,
         model,
         credential: None,
-        own_way: None,
+        passthrough: None,
     }
 }
 
-/// The same wish from a caller who brings a credential of their own.
-fn with_own(mut wish: Wish<'_>) -> Wish<'_> {
-    wish.credential = Some(CallerCredential {
+/// A caller's own credential.
+fn own_credential() -> &'static CallerCredential {
+    static OWN: LazyLock<CallerCredential> = LazyLock::new(|| CallerCredential {
         header: AUTHORIZATION,
         value: HeaderValue::from_static("Bearer sk-own"),
     });
-    wish
+    &OWN
+}
+
+/// The same request from a caller who brings a credential of their own.
+fn with_own(mut request: RouteRequest<'_>) -> RouteRequest<'_> {
+    request.credential = Some(own_credential());
+    request
 }
 
 /// Takes the secrets of these keys away.
@@ -143,8 +149,12 @@ fn suspend(config: &mut Snapshot, names: &[&str]) {
     }
 }
 
-fn chosen(dialect: Dialect, wish: Wish<'_>, config: &Snapshot) -> Result<String, GatewayError> {
-    plan(&inbound(dialect), wish, config).map(|target| target.key.name.clone())
+fn chosen(
+    dialect: Dialect,
+    request: RouteRequest<'_>,
+    config: &Snapshot,
+) -> Result<String, GatewayError> {
+    plan(&inbound(dialect), &request, config).map(|plan| plan.target.key.name.clone())
 }
 
 const CHAT: Dialect = Dialect::OpenAiChat;
@@ -163,7 +173,7 @@ fn the_header_beats_the_model_rule_beats_the_path() {
         (MESSAGES, None, Some("claude-x"), "anthropic-2"),
         (MESSAGES, Some("anthropic"), Some("gpt-4o"), "anthropic-1"),
     ] {
-        let chosen = chosen(dialect, wish(provider, model), &both);
+        let chosen = chosen(dialect, route(provider, model), &both);
         assert_eq!(
             chosen.as_deref(),
             Ok(expected),
@@ -184,11 +194,11 @@ fn a_dialect_that_the_provider_does_not_speak_is_refused() {
         })
     };
     assert_eq!(
-        chosen(MESSAGES, wish(Some("openai"), None), &both),
+        chosen(MESSAGES, route(Some("openai"), None), &both),
         refused("openai", MESSAGES)
     );
     assert_eq!(
-        chosen(CHAT, wish(None, Some("claude-x")), &both),
+        chosen(CHAT, route(None, Some("claude-x")), &both),
         refused("anthropic", CHAT)
     );
 }
@@ -200,7 +210,9 @@ fn claude_goes_to_the_clouds_in_their_envelope() {
         ("bedrock", Envelope::Bedrock),
         ("vertex-ai", Envelope::Vertex),
     ] {
-        let target = plan(&inbound(MESSAGES), wish(Some(slug), None), &all).expect("a target");
+        let target = plan(&inbound(MESSAGES), &route(Some(slug), None), &all)
+            .expect("a plan")
+            .target;
         assert_eq!(target.carriage, Carriage::Wrapped(envelope), "{slug}");
     }
 }
@@ -215,13 +227,15 @@ fn a_providers_own_path_leads_to_that_provider_alone() {
     };
     for wanted in [None, Some("bedrock")] {
         // The rule for this model leads to another provider.
-        let target = plan(&native, wish(wanted, Some("claude-x")), &all).expect("a target");
+        let target = plan(&native, &route(wanted, Some("claude-x")), &all)
+            .expect("a plan")
+            .target;
         assert_eq!(target.key.name, "bedrock-1");
         assert_eq!(target.carriage, Carriage::AsIs);
     }
-    let elsewhere = plan(&native, wish(Some("anthropic"), None), &all);
+    let elsewhere = plan(&native, &route(Some("anthropic"), None), &all);
     assert_eq!(
-        elsewhere.map(|target| target.key.name.clone()),
+        elsewhere.map(|plan| plan.target.key.name.clone()),
         Err(GatewayError::PathOfOtherProvider {
             provider: "bedrock"
         })
@@ -231,17 +245,21 @@ fn a_providers_own_path_leads_to_that_provider_alone() {
 #[test]
 fn without_a_key_the_callers_own_credential_passes_or_nothing_does() {
     let none = config(&[]);
-    let missing = chosen(MESSAGES, wish(None, None), &none);
+    let missing = chosen(MESSAGES, route(None, None), &none);
     assert_eq!(
         missing,
         Err(GatewayError::NoProviderKey {
             provider: "anthropic"
         })
     );
-    let target = plan(&inbound(CHAT), with_own(wish(None, None)), &none).expect("a target");
+    let target = plan(&inbound(CHAT), &with_own(route(None, None)), &none)
+        .expect("a plan")
+        .target;
     assert!(target.key.credential.is_none() && target.caller_credential.is_some());
     let held = config(&["openai"]);
-    let target = plan(&inbound(CHAT), with_own(wish(None, None)), &held).expect("a target");
+    let target = plan(&inbound(CHAT), &with_own(route(None, None)), &held)
+        .expect("a plan")
+        .target;
     assert!(target.key.credential.is_some() && target.caller_credential.is_none());
 }
 
@@ -253,10 +271,10 @@ fn a_rule_to_a_key_without_a_credential_goes_nowhere_else() {
         name: "openai-2".into(),
     });
     for provider in [None, Some("openai")] {
-        let wish = with_own(wish(provider, Some("gpt-4o")));
-        assert_eq!(chosen(CHAT, wish, &both), refused, "{provider:?}");
+        let request = with_own(route(provider, Some("gpt-4o")));
+        assert_eq!(chosen(CHAT, request, &both), refused, "{provider:?}");
     }
-    let unruled = chosen(CHAT, wish(None, Some("o3")), &both);
+    let unruled = chosen(CHAT, route(None, Some("o3")), &both);
     assert_eq!(unruled.as_deref(), Ok("openai-1"));
 }
 
@@ -264,7 +282,7 @@ fn a_rule_to_a_key_without_a_credential_goes_nowhere_else() {
 fn the_default_is_the_first_key_with_a_credential() {
     let mut both = config(&["openai", "anthropic"]);
     suspend(&mut both, &["openai-1"]);
-    for own in [wish(None, None), with_own(wish(None, None))] {
+    for own in [route(None, None), with_own(route(None, None))] {
         assert_eq!(chosen(CHAT, own, &both).as_deref(), Ok("openai-2"));
     }
 }
@@ -273,14 +291,14 @@ fn the_default_is_the_first_key_with_a_credential() {
 fn where_no_key_of_a_provider_has_a_credential_the_callers_own_does_not_pass() {
     let mut both = config(&["openai", "anthropic"]);
     suspend(&mut both, &["openai-1", "openai-2"]);
-    for own in [wish(None, None), with_own(wish(None, None))] {
+    for own in [route(None, None), with_own(route(None, None))] {
         let name = "openai-1".into();
         assert_eq!(
             chosen(CHAT, own, &both),
             Err(GatewayError::NoCredential { name })
         );
     }
-    let other = chosen(MESSAGES, wish(None, None), &both);
+    let other = chosen(MESSAGES, route(None, None), &both);
     assert_eq!(other.as_deref(), Ok("anthropic-1"));
 }
 
@@ -298,12 +316,12 @@ fn a_rule_whose_key_does_not_exist_refuses_every_caller() {
         for provider in [None, Some("anthropic")] {
             let name = "gone".into();
             assert_eq!(
-                chosen(dialect, with_own(wish(provider, Some("gpt-5"))), &both),
+                chosen(dialect, with_own(route(provider, Some("gpt-5"))), &both),
                 Err(GatewayError::NoCredential { name })
             );
         }
     }
-    let other = chosen(CHAT, wish(None, Some("o3")), &both);
+    let other = chosen(CHAT, route(None, Some("o3")), &both);
     assert_eq!(other.as_deref(), Ok("openai-1"));
 }
 
@@ -314,12 +332,14 @@ fn listed_paths_go_where_the_caller_says() {
         operation: Operation::Passthrough,
         ..inbound(CHAT)
     };
-    let target = plan(&passing, wish(Some("anthropic"), None), &both).expect("a target");
+    let target = plan(&passing, &route(Some("anthropic"), None), &both)
+        .expect("a plan")
+        .target;
     assert_eq!(target.key.name, "anthropic-1");
 }
 
 #[test]
-fn certificates_listed_for_the_public_api_hold_for_seats() {
+fn certificates_listed_for_the_public_api_hold_for_subscriptions() {
     let listed = Arc::new(Transport {
         ca_bundle: Some("a certificate".into()),
         egress: Arc::new(EgressRule::default()),
@@ -327,7 +347,7 @@ fn certificates_listed_for_the_public_api_hold_for_seats() {
     });
     let mut config = config(&["anthropic"]);
     config.subscription_passthrough = true;
-    let seat = || {
+    let subscription = || {
         let mut headers = http::HeaderMap::new();
         headers.insert(
             "x-anyray-auth-mode",
@@ -335,18 +355,20 @@ fn certificates_listed_for_the_public_api_hold_for_seats() {
         );
         headers
     };
-    let own = with_own(wish(None, None)).credential;
+    let own = with_own(route(None, None)).credential;
     for (name, expected) in [("host", Some("a certificate")), ("other.example.com", None)] {
         config.custom_hosts = vec![CustomHost {
             name: name.to_owned(),
             transport: Arc::clone(&listed),
         }];
-        let own_way = passthrough::read(&seat(), own.as_ref(), &config).expect("a seat");
-        let wish = Wish {
-            own_way,
-            ..wish(None, None)
+        let passthrough = passthrough::read(&subscription(), own, &config);
+        let passthrough = passthrough.expect("a subscription");
+        let request = RouteRequest {
+            passthrough: passthrough.as_ref(),
+            ..route(None, None)
         };
-        let target = plan(&inbound(MESSAGES), wish, &config).expect("a target");
+        let plan = plan(&inbound(MESSAGES), &request, &config).expect("a plan");
+        let target = plan.target;
         let bundle = target.key.transport.ca_bundle.as_deref();
         assert_eq!(bundle, expected, "{name}");
         assert!(!target.is_custom_host);

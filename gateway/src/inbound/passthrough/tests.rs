@@ -33,7 +33,7 @@ fn ask(
     pairs: &[(&'static str, &'static str)],
     own: Option<&str>,
     config: &Snapshot,
-) -> Result<Option<OwnWay>, GatewayError> {
+) -> Result<Option<Passthrough>, GatewayError> {
     let mut headers = HeaderMap::new();
     for (name, value) in pairs {
         let value = HeaderValue::from_static(value);
@@ -80,7 +80,9 @@ fn a_custom_host_needs_a_token_and_comes_once() {
     const HOST: (&str, &str) = ("x-anyray-custom-host", "https://llm.example.com");
     let config = config(false);
     let asked = ask(&[HOST], Some("Bearer sk-1"), &config).expect("a host");
-    let host = asked.and_then(|own_way| own_way.host).expect("a host");
+    let host = asked
+        .and_then(|passthrough| passthrough.host)
+        .expect("a host");
     assert_eq!(host.authority(), "llm.example.com");
     let without = ask(&[HOST], None, &config).err();
     assert_eq!(without, Some(GatewayError::OwnTokenMissing));
@@ -102,8 +104,8 @@ fn check(
 ) -> Result<(), GatewayError> {
     let config = config(true);
     let asked = ask(pairs, Some(token), &config).expect("acceptable");
-    let own_way = asked.expect("its own way");
-    own_way.check(anyray_providers::find(slug).expect("a provider"), &config)
+    let passthrough = asked.expect("a passthrough");
+    passthrough.check(anyray_providers::find(slug).expect("a provider"), &config)
 }
 
 #[test]
@@ -130,7 +132,7 @@ fn a_token_goes_to_no_other_provider() {
 #[test]
 fn s10_a_token_goes_to_listed_hosts_and_seats_to_their_providers_own() {
     const NAME: &str = "x-anyray-custom-host";
-    for (host, is_seat, is_allowed) in [
+    for (host, is_subscription, is_allowed) in [
         ("https://llm.example.com/v1", false, true),
         ("llm.example.com:8443", false, true),
         ("LLM.example.com", false, true),
@@ -144,7 +146,7 @@ fn s10_a_token_goes_to_listed_hosts_and_seats_to_their_providers_own() {
         ("https://api.anthropic.com", true, false),
         ("https://metadata.google.internal", true, false),
     ] {
-        let pairs = if is_seat {
+        let pairs = if is_subscription {
             vec![(NAME, host), SEAT]
         } else {
             vec![(NAME, host)]
@@ -155,14 +157,14 @@ fn s10_a_token_goes_to_listed_hosts_and_seats_to_their_providers_own() {
         } else {
             Err(GatewayError::CustomHostNotAllowed)
         };
-        assert_eq!(checked, expected, "{host} {is_seat}");
+        assert_eq!(checked, expected, "{host} {is_subscription}");
     }
 }
 
 #[test]
 fn what_goes_on_is_what_the_caller_sent() {
     let asked = ask(&[SEAT], Some("bearer  sk-ant-oat01-x"), &config(true));
-    let own_way = asked.expect("acceptable").expect("its own way");
-    assert_eq!(own_way.credential.header, AUTHORIZATION);
-    assert_eq!(own_way.credential.value, "bearer  sk-ant-oat01-x");
+    let passthrough = asked.expect("acceptable").expect("a passthrough");
+    assert_eq!(passthrough.credential.header, AUTHORIZATION);
+    assert_eq!(passthrough.credential.value, "bearer  sk-ant-oat01-x");
 }

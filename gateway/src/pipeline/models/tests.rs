@@ -71,8 +71,8 @@ impl Ask {
         let inbound = inbound::read(&parts, &[]).expect("served");
         let provider = self.provider.and_then(anyray_providers::find);
         let grant = grant(&self.permissions);
-        let view = View::of(&parts.uri, &inbound, provider, Some(&grant), config);
-        look(view.expect("models are asked for"))
+        let view = View::new(&parts.uri, &inbound, provider, Some(&grant), config);
+        look(view)
     }
 
     /// The ids in the list where the provider lists these.
@@ -188,13 +188,14 @@ fn a_rule_for_all_models_finds_the_provider_to_ask() {
     let config = config(KEYS, r#"[{"match":"*","providerKey":"azure"}]"#);
     let planned = |uri| {
         Ask::new(uri).view(&config, |view| {
-            let wish = Wish {
+            let request = RouteRequest {
                 provider: None,
                 model: Some(view.model()),
                 credential: None,
-                own_way: None,
+                passthrough: None,
             };
-            let target = routing::plan(view.inbound, wish, &config).expect("a target");
+            let plan = routing::plan(view.inbound, &request, &config).expect("a plan");
+            let target = plan.target;
             (target.key.name.clone(), view.rewrites(&target))
         })
     };

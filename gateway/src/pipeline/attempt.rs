@@ -1,0 +1,192 @@
+//! One attempt: the request as one provider takes it, sent, and the head of the answer.
+
+use std::{sync::Arc, time::SystemTime};
+
+use anyray_providers::Carriage;
+use anyray_wire::anthropic::foreign_error;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+use super::{
+    admit::{Admitted, named_model},
+    answer::{Answer, describe_json},
+    record::Record,
+    stream::Format,
+};
+use crate::{
+    body::{Fault, UpstreamBody},
+    config::{Snapshot, credential::Credential, snapshot::ProviderKey},
+    error::GatewayError,
+    inbound::Inbound,
+    outbound::{
+        credential, hops,
+        request::{self, Model, Payload},
+        upstream::SendError,
+    },
+    routing::Target,
+};
+
+/// Largest error of a provider that is translated.
+const MAX_ERROR_BYTES: usize = 64 << 10;
+
+/// What a provider answered, its head read.
+pub(super) struct Reply {
+    pub(super) answer: Response<Incoming>,
+    /// The request asked for a stream, of which nothing else can be translated.
+    is_stream: bool,
+}
+
+/// Sends a request to a target, within every limit.
+///
+/// The head is copied, and a body that is whole can be sent again: nothing of the request is used
+/// up but the body itself.
+pub(super) async fn send(
+    record: &mut Record,
+    admitted: Admitted,
+    target: &Target,
+) -> Result<Reply, GatewayError> {
+    record.set_key(&target.key);
+    let Admitted {
+        parts,
+        inbound,
+        mut model,
+        body,
+        fault,
+        ..
+    } = admitted;
+    let (payload, body) = fit(record, &parts, &inbound, target, &mut model, body).await?;
+    let is_stream = payload.is_stream;
+    let named = Model::of(model.as_deref(), &inbound, target);
+    let mut request = request::build(&parts, &inbound, target, &named, payload)?.map(|()| body);
+    let app = Arc::clone(&record.worker().app);
+    if target.key.provider.may_loop() {
+        hops::note(request.headers_mut(), app.id_prefix)?;
+    }
+    credential::authorize(&mut request, target, &app.tokens, SystemTime::now()).await?;
+    let answer = exchange(record, &target.key, request, fault).await?;
+    Ok(Reply { answer, is_stream })
+}
+
+/// Puts the body into the form that the provider takes. One that is to be changed or signed is
+/// waited for; then a model that it names late is known, too.
+async fn fit(
+    record: &mut Record,
+    parts: &http::request::Parts,
+    inbound: &Inbound,
+    target: &Target,
+    model: &mut Option<String>,
+    body: UpstreamBody,
+) -> Result<(Payload, UpstreamBody), GatewayError> {
+    let named = Model::of(model.as_deref(), inbound, target);
+    if !request::needs_whole_body(target, inbound, &named) {
+        return Ok((Payload::default(), body));
+    }
+    let limits = &record.config().limits;
+    let budget = record.worker().app.body_budget(limits);
+    let whole = body.into_whole(&budget).await?;
+    if model.is_none() {
+        *model = named_model(inbound, &whole.clone().into());
+        record.set_model(model.as_deref());
+    }
+    let named = Model::of(model.as_deref(), inbound, target);
+    let mut payload = request::payload(target, &named, &parts.headers, &whole)?;
+    if payload.dropped_betas > 0 {
+        tracing::debug!(
+            request.id = record.id(),
+            betas = payload.dropped_betas,
+            "left betas out that the provider refuses"
+        );
+    }
+    let body = match payload.body.take() {
+        Some(changed) => budget.hold(changed)?,
+        None => whole,
+    };
+    Ok((payload, body.into()))
+}
+
+/// Sends the request and waits for the head of the answer.
+async fn exchange(
+    record: &Record,
+    key: &Arc<ProviderKey>,
+    request: Request<UpstreamBody>,
+    fault: Option<Fault>,
+) -> Result<Response<Incoming>, GatewayError> {
+    let worker = Arc::clone(record.worker());
+    let provider = key.provider.slug();
+    let limit = record.config().timeouts.first_byte;
+    let sending = worker.upstreams.send(&key.transport, request);
+    let sent = timeout(limit, sending).await;
+    let sent = sent.map_err(|_| GatewayError::FirstByteTimeout { provider, limit })?;
+    let answer = sent.map_err(|error| match fault.as_ref().and_then(|fault| fault.get()) {
+        Some(fault) => fault.clone(),
+        None => send_error(&error, key),
+    })?;
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(GatewayError::InvalidAnswer { provider });
+    }
+    if answer.status() == StatusCode::UNAUTHORIZED
+        && let Some(Credential::Token(grant)) = &key.credential
+    {
+        worker.app.tokens.forget(grant, SystemTime::now());
+    }
+    Ok(answer)
+}
+
+fn send_error(error: &SendError, key: &ProviderKey) -> GatewayError {
+    let provider = key.provider.slug();
+    match error {
+        SendError::ConnectTimeout => GatewayError::ConnectTimeout {
+            provider,
+            limit: key.transport.connect_timeout,
+        },
+        SendError::EgressDenied => GatewayError::EgressRefused { provider },
+        SendError::Connect => GatewayError::Unreachable { provider },
+        SendError::Exchange => GatewayError::InvalidAnswer { provider },
+    }
+}
+
+/// Finds out in which form the answer is to reach the caller.
+pub(super) async fn receive(
+    record: &Record,
+    target: &Target,
+    reply: Reply,
+) -> Result<Answer, GatewayError> {
+    let Reply { answer, is_stream } = reply;
+    let provider = target.key.provider.slug();
+    let status = answer.status();
+    let is_refusal = status.is_client_error() || status.is_server_error();
+    if target.carriage == Carriage::AsIs || !is_refusal {
+        let format = Format::of(answer.headers(), target.carriage);
+        if is_stream && status.is_success() && format == Format::Document {
+            return Err(GatewayError::InvalidAnswer { provider });
+        }
+        return Ok(Answer::Relayed(answer, format));
+    }
+    let (mut head, body) = answer.into_parts();
+    let body = collect(body, MAX_ERROR_BYTES, provider, record.config()).await?;
+    let body = match foreign_error::translate(status.as_u16(), &body, record.id()) {
+        Some(translated) => {
+            describe_json(&mut head.headers);
+            translated
+        }
+        None => body,
+    };
+    Ok(Answer::Rewritten(Response::from_parts(head, body)))
+}
+
+/// Takes in all of a small answer.
+pub(super) async fn collect(
+    body: Incoming,
+    max_bytes: usize,
+    provider: &'static str,
+    config: &Snapshot,
+) -> Result<Bytes, GatewayError> {
+    let limit = config.timeouts.idle;
+    let body = timeout(limit, Limited::new(body, max_bytes).collect()).await;
+    let body = body.map_err(|_| GatewayError::StreamIdle { provider, limit })?;
+    let body = body.map_err(|_| GatewayError::InvalidAnswer { provider })?;
+    Ok(body.to_bytes())
+}
