@@ -239,11 +239,12 @@ def way(graph, start, is_end):
 
 
 def upward(graph, layers):
-    """Imports of a layer by one below it; `layers` has the names of modules, from the top.
+    """Imports of a layer by one below it; `layers` has the names of modules, from the top. What has
+    no layer counts for nothing.
 
     >>> upward({("a", "x"): {("b",)}, ("b",): {("a", "x")}}, ["a", "b"])
     [(('b',), ('a', 'x'))]
     """
     level = {name: number for number, name in enumerate(layers)}
     return sorted((module, other) for module, others in graph.items() for other in others
-                  if module and other and level[module[0]] > level[other[0]])
+                  if module and other and level.get(module[0], 0) > level.get(other[0], len(layers)))

@@ -9,6 +9,7 @@
 //! | [`api`] | routes of port 8787: probes, admin API, connect API, inference |
 //! | [`pipeline`] | serves one inference request: admission, attempt, answer |
 //! | [`outbound`] | makes the request for the provider, authenticates and sends it |
+//! | [`translation`] | between the dialects of callers and providers |
 //! | [`routing`] | chooses the provider and the key |
 //! | [`access`] | knows client keys and invites, and who calls |
 //! | [`inbound`] | reads what the caller sent |
@@ -30,3 +31,4 @@ pub mod permit;
 pub mod pipeline;
 pub mod process;
 pub mod routing;
+pub mod translation;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyray_providers::{self as providers, Carriage, Provider};
+use anyray_providers::{self as providers, Adaptation, Provider};
 use anyray_wire::gateway_config::{ClientKeys, Endpoint, model_pattern};
 use http::uri::{Authority, Scheme};
 
@@ -21,8 +21,8 @@ pub struct Target {
     pub caller_credential: Option<CallerCredential>,
     /// The caller named the host.
     pub is_custom_host: bool,
-    /// How the provider takes the body.
-    pub carriage: Carriage,
+    /// How the request is adapted to the provider.
+    pub adaptation: Adaptation,
 }
 
 /// What decides on the route besides the path.
@@ -81,16 +81,16 @@ pub fn plan(
     let named = named_provider(inbound, request.provider)?;
     if let Some(passthrough) = request.passthrough {
         let provider = named.unwrap_or_else(|| providers::native(inbound.dialect));
-        let carriage = carriage(inbound, provider)?;
+        let adaptation = adaptation(inbound, provider)?;
         passthrough.check(provider, config)?;
-        return pass_through(provider, passthrough, carriage, config).map(Plan::from);
+        return pass_through(provider, passthrough, adaptation, config).map(Plan::from);
     }
     let rule = find_rule(request.model, named, config)?;
     let provider = rule
         .map(|key| key.provider)
         .or(named)
         .unwrap_or_else(|| providers::native(inbound.dialect));
-    let carriage = carriage(inbound, provider)?;
+    let adaptation = adaptation(inbound, provider)?;
     let (key, caller_credential) = match rule.or_else(|| find_default_key(provider, config)) {
         Some(key) if key.credential.is_none() => {
             let name = key.name.as_str().into();
@@ -106,7 +106,7 @@ pub fn plan(
         key,
         caller_credential,
         is_custom_host: false,
-        carriage,
+        adaptation,
     }))
 }
 
@@ -154,7 +154,7 @@ fn public_endpoint(
 fn pass_through(
     provider: &'static dyn Provider,
     passthrough: &Passthrough,
-    carriage: Carriage,
+    adaptation: Adaptation,
     config: &Snapshot,
 ) -> Result<Target, GatewayError> {
     let public = public_endpoint(provider, config)?;
@@ -186,7 +186,7 @@ fn pass_through(
         key: Arc::new(key),
         caller_credential: Some(passthrough.credential.clone()),
         is_custom_host,
-        carriage,
+        adaptation,
     })
 }
 
@@ -231,13 +231,16 @@ fn find_default_key<'c>(
         .or_else(|| keys().next())
 }
 
-/// How the provider takes the request.
-fn carriage(inbound: &Inbound, provider: &'static dyn Provider) -> Result<Carriage, GatewayError> {
+/// How the request is adapted to the provider.
+fn adaptation(
+    inbound: &Inbound,
+    provider: &'static dyn Provider,
+) -> Result<Adaptation, GatewayError> {
     if inbound.native.is_some() {
-        return Ok(Carriage::AsIs);
+        return Ok(Adaptation::AsIs);
     }
     provider
-        .carries(inbound.dialect, inbound.operation)
+        .accepts(inbound.dialect, inbound.operation)
         .ok_or(GatewayError::DialectNotSpoken {
             provider: provider.slug(),
             dialect: inbound.dialect,

@@ -13,5 +13,5 @@ pub mod registry;
 pub mod settings;
 
 pub use path::{Methods, Operation, Route};
-pub use provider::{AuthScheme, Call, Carriage, PathError, Provider};
+pub use provider::{Adaptation, AuthScheme, Call, PathError, Provider};
 pub use registry::{ALL, find, native, slugs};

@@ -2,7 +2,6 @@
 
 use anyray_wire::{
     Dialect,
-    anthropic::envelope::Envelope,
     gateway_config::{CredentialKind, Endpoint},
 };
 use http::HeaderName;
@@ -30,8 +29,8 @@ pub trait Provider: Sync + std::fmt::Debug {
         &[]
     }
 
-    /// How the API takes a request on one of the plain paths; `None` where it does not.
-    fn carries(&self, dialect: Dialect, operation: Operation) -> Option<Carriage>;
+    /// How a request on one of the plain paths is adapted to the API; `None` where it cannot be.
+    fn accepts(&self, dialect: Dialect, operation: Operation) -> Option<Adaptation>;
 
     /// The kinds of credentials that the API takes, the usual one first. Default: an API key.
     fn credentials(&self) -> &'static [CredentialKind] {
@@ -113,17 +112,21 @@ impl PartialEq for dyn Provider + '_ {
 
 impl Eq for dyn Provider + '_ {}
 
-/// How a provider takes a request.
+/// How a request in the caller's dialect is adapted to what the provider takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carriage {
+pub enum Adaptation {
     /// Byte for byte.
     AsIs,
-    /// Claude's bodies, of which the envelope is another.
-    Wrapped(Envelope),
+    /// Anthropic's Messages as Bedrock's `InvokeModel`.
+    ClaudeOnBedrock,
+    /// Anthropic's Messages as Vertex AI's `rawPredict`.
+    ClaudeOnVertex,
+    /// Anthropic's token counting as Vertex AI's `count-tokens:rawPredict`.
+    ClaudeOnVertexCountTokens,
 }
 
-impl Carriage {
-    /// That of a provider whose own API these dialects are; what merely passes through needs none.
+impl Adaptation {
+    /// For a provider whose own API these dialects are; what merely passes through needs none.
     pub(crate) fn as_is(
         spoken: &[Dialect],
         dialect: Dialect,
@@ -160,7 +163,7 @@ pub struct Call<'a> {
     pub model: Option<&'a str>,
     /// What the provider calls it, where that is something else.
     pub mapped: Option<&'a str>,
-    /// Whether a body that goes in another envelope asks for a stream.
+    /// Whether a body that was translated asks for a stream.
     pub is_stream: bool,
     /// Where it goes.
     pub endpoint: &'a Endpoint,

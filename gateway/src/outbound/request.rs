@@ -1,23 +1,22 @@
 //! The request as the provider gets it: its own URL, clean headers, and the body in the form that
 //! it takes. The credential comes last, see [`crate::outbound::credential`].
 
-use anyray_providers::{Call, Carriage, PathError};
-use anyray_wire::{
-    anthropic::envelope::{self, Envelope, Wrapped},
-    anyray::headers::{ANTHROPIC_BETA, ANTHROPIC_VERSION},
-    json_edit,
-};
+use anyray_providers::{Call, PathError};
+use anyray_wire::json_edit;
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Request, Uri,
-    header::ACCEPT,
+    HeaderMap, Request, Uri,
     request::Parts,
     uri::{self, PathAndQuery},
 };
 
 use super::headers;
 use crate::{
-    config::credential::Credential, error::GatewayError, inbound::Inbound, routing::Target,
+    config::credential::Credential,
+    error::GatewayError,
+    inbound::Inbound,
+    routing::Target,
+    translation::{self, Payload, Source},
 };
 
 const CODEX_TURN_METADATA: &str = "x-codex-turn-metadata";
@@ -55,74 +54,38 @@ pub fn needs_whole_body(target: &Target, inbound: &Inbound, model: &Model<'_>) -
     let may_have_other_name = model.name.is_none()
         && inbound.operation.has_model()
         && !target.key.endpoint.models.is_empty();
-    target.carriage != Carriage::AsIs
+    translation::of(target.adaptation).request.is_some()
         || model.new_in_body().is_some()
         || may_have_other_name
         || credential.is_some_and(Credential::signs_bodies)
 }
 
-/// What becomes of a body, so that the provider takes it.
-#[derive(Debug, Default)]
-pub struct Payload {
-    /// The body to send instead; absent where it goes on as it is.
-    pub body: Option<Bytes>,
-    /// Whether it asks for a stream, where that is not in it.
-    pub is_stream: bool,
-    /// The betas that stay in a header, where they were looked through.
-    betas: Option<Option<String>>,
-    /// How many betas were left out that the provider would have refused.
-    pub dropped_betas: usize,
-}
-
 /// Puts a whole body into the form that the provider takes.
 ///
 /// # Errors
-/// [`GatewayError::DuplicateModel`], [`GatewayError::ModelMissing`] or
-/// [`GatewayError::EnvelopeUnfit`].
+/// [`GatewayError::DuplicateModel`], or those of the translation.
 pub fn payload(
     target: &Target,
     model: &Model<'_>,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Payload, GatewayError> {
-    match (target.carriage, model.new_in_body()) {
-        (Carriage::Wrapped(envelope), _) => {
-            let wrapped = wrap(envelope, target, model, headers, body)?;
-            Ok(Payload {
-                body: Some(wrapped.body),
-                is_stream: wrapped.is_stream,
-                betas: Some(wrapped.betas_header),
-                dropped_betas: wrapped.dropped_betas.len(),
-            })
-        }
-        (Carriage::AsIs, Some(name)) => {
-            let renamed = json_edit::with_model(body, name);
-            let renamed = renamed.ok_or(GatewayError::DuplicateModel)?;
-            Ok(Payload {
-                body: Some(renamed),
-                ..Payload::default()
-            })
-        }
-        (Carriage::AsIs, None) => Ok(Payload::default()),
+    if let Some(translate) = translation::of(target.adaptation).request {
+        return translate(&Source {
+            provider: target.key.provider.slug(),
+            model: model.mapped.or(model.name),
+            headers,
+            body,
+        });
     }
-}
-
-fn wrap(
-    envelope: Envelope,
-    target: &Target,
-    model: &Model<'_>,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Wrapped, GatewayError> {
-    let provider = target.key.provider.slug();
-    let name = model.mapped.or(model.name);
-    let name = name.ok_or(GatewayError::ModelMissing { provider })?;
-    let version = headers.get(ANTHROPIC_VERSION);
-    let version = version.and_then(|value| value.to_str().ok());
-    let betas = headers.get_all(ANTHROPIC_BETA).iter();
-    let betas = betas.filter_map(|value| value.to_str().ok());
-    envelope::wrap(envelope, body, version, betas, name)
-        .map_err(|fault| GatewayError::EnvelopeUnfit { provider, fault })
+    let Some(name) = model.new_in_body() else {
+        return Ok(Payload::default());
+    };
+    let renamed = json_edit::with_model(body, name);
+    Ok(Payload {
+        body: Some(renamed.ok_or(GatewayError::DuplicateModel)?),
+        ..Payload::default()
+    })
 }
 
 /// Builds the head of the upstream request from the caller's, without a credential.
@@ -153,8 +116,11 @@ pub fn build(
         // Ids of an installation and its turns are the provider's own affair.
         headers.remove(CODEX_TURN_METADATA);
     }
-    if let Some(betas) = payload.betas {
-        set_envelope_headers(&mut headers, betas);
+    for (name, value) in payload.headers {
+        match value {
+            Some(value) => headers.insert(name, value),
+            None => headers.remove(name),
+        };
     }
     let mut request = Request::new(());
     *request.method_mut() = parts.method.clone();
@@ -180,16 +146,4 @@ fn url(call: &Call<'_>, target: &Target) -> Result<Uri, GatewayError> {
     parts.path_and_query = PathAndQuery::from_maybe_shared(Bytes::from(path)).ok();
     // Without a path there is no URL, because there is a scheme.
     Uri::from_parts(parts).map_err(|_| GatewayError::UnsafePath)
-}
-
-/// The version and the betas of Claude's envelope stand in its body, but for these; what the
-/// answer is to be is the path's to say.
-fn set_envelope_headers(headers: &mut HeaderMap, betas: Option<String>) {
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    headers.remove(ANTHROPIC_VERSION);
-    headers.remove(ANTHROPIC_BETA);
-    let value = betas.and_then(|betas| HeaderValue::try_from(betas).ok());
-    if let Some(value) = value {
-        headers.insert(ANTHROPIC_BETA, value);
-    }
 }

@@ -2,8 +2,6 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use anyray_providers::Carriage;
-use anyray_wire::anthropic::foreign_error;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
@@ -23,14 +21,18 @@ use crate::{
     inbound::Inbound,
     outbound::{
         credential, hops,
-        request::{self, Model, Payload},
+        request::{self, Model},
         upstream::SendError,
     },
     routing::Target,
+    translation::{self, Payload},
 };
 
 /// Largest error of a provider that is translated.
 const MAX_ERROR_BYTES: usize = 64 << 10;
+
+/// Largest answer of a provider that is translated.
+const MAX_DOCUMENT_BYTES: usize = 16 << 20;
 
 /// What a provider answered, its head read.
 pub(super) struct Reply {
@@ -156,18 +158,38 @@ pub(super) async fn receive(
 ) -> Result<Answer, GatewayError> {
     let Reply { answer, is_stream } = reply;
     let provider = target.key.provider.slug();
+    let translation = translation::of(target.adaptation);
     let status = answer.status();
-    let is_refusal = status.is_client_error() || status.is_server_error();
-    if target.carriage == Carriage::AsIs || !is_refusal {
-        let format = Format::of(answer.headers(), target.carriage);
-        if is_stream && status.is_success() && format == Format::Document {
-            return Err(GatewayError::InvalidAnswer { provider });
-        }
+    if let Some(translate) = translation.error
+        && (status.is_client_error() || status.is_server_error())
+    {
+        let translate = |body: &[u8]| translate(status.as_u16(), body, record.id());
+        return rewrite(record, provider, answer, MAX_ERROR_BYTES, translate).await;
+    }
+    let format = Format::of(answer.headers(), translation);
+    if !format.is_document() || !status.is_success() {
         return Ok(Answer::Relayed(answer, format));
     }
+    if is_stream {
+        return Err(GatewayError::InvalidAnswer { provider });
+    }
+    match translation.document {
+        Some(translate) => rewrite(record, provider, answer, MAX_DOCUMENT_BYTES, translate).await,
+        None => Ok(Answer::Relayed(answer, format)),
+    }
+}
+
+/// Takes in an answer and translates it; what needs no translation keeps its body.
+async fn rewrite(
+    record: &Record,
+    provider: &'static str,
+    answer: Response<Incoming>,
+    max_bytes: usize,
+    translate: impl Fn(&[u8]) -> Option<Bytes>,
+) -> Result<Answer, GatewayError> {
     let (mut head, body) = answer.into_parts();
-    let body = collect(body, MAX_ERROR_BYTES, provider, record.config()).await?;
-    let body = match foreign_error::translate(status.as_u16(), &body, record.id()) {
+    let body = collect(body, max_bytes, provider, record.config()).await?;
+    let body = match translate(&body) {
         Some(translated) => {
             describe_json(&mut head.headers);
             translated

@@ -4,13 +4,15 @@
 
 use anyray_wire::{
     Dialect,
-    aws_event_stream::{self, Decoder, FrameFault, Message},
-    bedrock::claude::{self, StreamFault},
+    aws_event_stream::{self, Decoder, Message},
+    bedrock::claude,
     error::StreamPosition,
     key_scan::{Found, KeyScanner, Path},
-    sse::{FrameTooLarge, Piece, Scanner},
+    sse::{Piece, Scanner},
     usage::TokenUsage,
 };
+
+use crate::translation::StreamFault;
 
 /// The data of the frame that ends OpenAI's streams.
 const DONE: &[u8] = b"[DONE]";
@@ -107,39 +109,6 @@ enum Events {
     Frames(Decoder),
 }
 
-/// Why a stream cannot be followed any further.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// A frame exceeds all bounds.
-    TooLarge,
-    /// The bytes are not what they claim to be.
-    Broken,
-}
-
-impl From<FrameTooLarge> for Fault {
-    fn from(_: FrameTooLarge) -> Self {
-        Self::TooLarge
-    }
-}
-
-impl From<FrameFault> for Fault {
-    fn from(fault: FrameFault) -> Self {
-        match fault {
-            FrameFault::TooLarge { .. } => Self::TooLarge,
-            FrameFault::Broken | FrameFault::Unlabelled => Self::Broken,
-        }
-    }
-}
-
-impl From<StreamFault> for Fault {
-    fn from(fault: StreamFault) -> Self {
-        match fault {
-            StreamFault::Frame(fault) => fault.into(),
-            StreamFault::Event => Self::Broken,
-        }
-    }
-}
-
 #[derive(Debug)]
 struct Facts {
     dialect: Dialect,
@@ -213,8 +182,8 @@ impl Meter {
     /// Follows the next bytes of the answer.
     ///
     /// # Errors
-    /// [`Fault`], where the rest of the stream is lost.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+    /// [`StreamFault`], where the rest of the stream is lost.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), StreamFault> {
         let Self {
             facts,
             keys,
@@ -240,7 +209,7 @@ impl Meter {
                         *done_prefix = Some(0);
                     }
                 })
-                .map_err(Fault::from),
+                .map_err(StreamFault::from),
             Some(Events::Frames(decoder)) => {
                 decoder.push(bytes);
                 while let Some(message) = decoder.next_message()? {

@@ -8,10 +8,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use anyray_providers::{Carriage, Operation};
-use anyray_wire::{
-    Dialect, aws_event_stream, bedrock::claude::Translator, error as wire_error, sse,
-};
+use anyray_providers::Operation;
+use anyray_wire::{Dialect, aws_event_stream, error as wire_error, sse};
 use axum::BoxError;
 use bytes::{Bytes, BytesMut};
 use http::{
@@ -23,13 +21,14 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use super::{
+    meter::Meter,
+    record::{Outcome, Record},
+};
 use crate::{
     config::snapshot::Timeouts,
     error::GatewayError,
-    pipeline::{
-        meter::{Fault, Meter},
-        record::{Outcome, Record},
-    },
+    translation::{StreamFault, StreamFormat, StreamTranslation, StreamTranslator, Translation},
 };
 
 /// Content type of server-sent events.
@@ -46,7 +45,7 @@ pub struct Relay {
     record: Record,
     meter: Option<Meter>,
     /// Puts what the provider sends into events of the caller's dialect, where it sends others.
-    translator: Option<Box<Translator>>,
+    translator: Option<Box<dyn StreamTranslator>>,
     /// What keeps the rest of the answer from being read, to be told next.
     fault: Option<GatewayError>,
     kind: Kind,
@@ -65,22 +64,20 @@ struct Waiting {
 }
 
 /// In which form an answer arrives, and is to be passed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Format {
     /// One document; also what cannot be read, such as a compressed stream, although the gateway
     /// asked for none.
     Document,
-    /// Server-sent events.
-    ServerSentEvents,
-    /// Frames of AWS.
-    AwsFrames,
-    /// Frames of AWS with Claude's events in them, for a caller that wants server-sent ones.
-    ClaudeFrames,
+    /// A stream as it comes.
+    Stream(StreamFormat),
+    /// A stream that becomes server-sent events of the caller's dialect.
+    Translated(StreamTranslation),
 }
 
 impl Format {
-    /// The form of an answer with these headers to a request that went in this carriage.
-    pub fn of(headers: &HeaderMap, carriage: Carriage) -> Self {
+    /// The form of an answer with these headers.
+    pub fn of(headers: &HeaderMap, translation: &Translation) -> Self {
         let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         let is_kind = |name: &str| {
             let begins = |kind: &[u8]| {
@@ -89,26 +86,42 @@ impl Format {
             };
             kind.is_some_and(begins) && !headers.contains_key(CONTENT_ENCODING)
         };
-        if is_kind(SERVER_SENT_EVENTS) {
-            Self::ServerSentEvents
-        } else if !is_kind(aws_event_stream::CONTENT_TYPE) {
-            Self::Document
-        } else if carriage == Carriage::AsIs {
-            Self::AwsFrames
+        let format = if is_kind(SERVER_SENT_EVENTS) {
+            StreamFormat::ServerSentEvents
+        } else if is_kind(aws_event_stream::CONTENT_TYPE) {
+            StreamFormat::AwsFrames
         } else {
-            Self::ClaudeFrames
+            return Self::Document;
+        };
+        match translation.stream {
+            Some(stream) if stream.from == format => Self::Translated(stream),
+            _ => Self::Stream(format),
         }
+    }
+
+    /// Whether it is one document.
+    pub fn is_document(self) -> bool {
+        matches!(self, Self::Document)
     }
 
     /// Makes the head of the answer say what its body is.
     pub fn amend(self, headers: &mut HeaderMap) {
-        if self != Self::Document {
+        if !self.is_document() {
             // Pings and an error at the end make it longer.
             headers.remove(CONTENT_LENGTH);
         }
-        if self == Self::ClaudeFrames {
+        if let Self::Translated(_) = self {
             let kind = HeaderValue::from_static("text/event-stream; charset=utf-8");
             headers.insert(CONTENT_TYPE, kind);
+        }
+    }
+
+    /// In which form the caller gets a stream; `None` for a document.
+    fn sent(self) -> Option<StreamFormat> {
+        match self {
+            Self::Document => None,
+            Self::Stream(format) => Some(format),
+            Self::Translated(_) => Some(StreamFormat::ServerSentEvents),
         }
     }
 }
@@ -143,20 +156,24 @@ impl Relay {
     pub fn new(upstream: Incoming, format: Format, status: StatusCode, record: Record) -> Self {
         let is_metered = record.operation().is_some_and(Operation::is_metered);
         let dialect = record.dialect();
-        let kind = match (format, is_metered) {
-            (Format::Document, _) => Kind::Document,
-            (Format::AwsFrames, true) => Kind::Events { pings: None },
-            (Format::ServerSentEvents | Format::ClaudeFrames, true) => Kind::Events {
+        let sent = format.sent();
+        let kind = match sent {
+            None => Kind::Document,
+            Some(_) if !is_metered => Kind::ForeignEvents,
+            Some(StreamFormat::AwsFrames) => Kind::Events { pings: None },
+            Some(StreamFormat::ServerSentEvents) => Kind::Events {
                 pings: ping(dialect),
             },
-            (_, false) => Kind::ForeignEvents,
         };
-        let meter = is_metered.then(|| match format {
-            Format::Document => Meter::of_json(dialect),
-            Format::AwsFrames => Meter::of_frames(dialect),
-            Format::ServerSentEvents | Format::ClaudeFrames => Meter::of_events(dialect),
+        let meter = is_metered.then(|| match sent {
+            None => Meter::of_json(dialect),
+            Some(StreamFormat::AwsFrames) => Meter::of_frames(dialect),
+            Some(StreamFormat::ServerSentEvents) => Meter::of_events(dialect),
         });
-        let translator = (format == Format::ClaudeFrames).then(Box::default);
+        let translator = match format {
+            Format::Translated(stream) => Some((stream.start)()),
+            Format::Document | Format::Stream(_) => None,
+        };
         let now = Instant::now();
         Self {
             upstream,
@@ -204,20 +221,20 @@ impl Relay {
     }
 
     /// The bytes for the caller, and what keeps the rest from being read.
-    fn translate(&mut self, received: Bytes) -> (Bytes, Option<Fault>) {
+    fn translate(&mut self, received: Bytes) -> (Bytes, Option<StreamFault>) {
         let Some(translator) = &mut self.translator else {
             return (received, None);
         };
         let mut events = BytesMut::new();
         let fault = translator.push(&received, &mut events).err();
-        (events.freeze(), fault.map(Fault::from))
+        (events.freeze(), fault)
     }
 
-    fn unreadable(&self, fault: Fault) -> GatewayError {
+    fn unreadable(&self, fault: StreamFault) -> GatewayError {
         let provider = self.record.provider();
         match fault {
-            Fault::TooLarge => GatewayError::StreamOverflow { provider },
-            Fault::Broken => GatewayError::InvalidAnswer { provider },
+            StreamFault::TooLarge => GatewayError::StreamOverflow { provider },
+            StreamFault::Broken => GatewayError::InvalidAnswer { provider },
         }
     }
 

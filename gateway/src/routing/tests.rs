@@ -5,7 +5,6 @@ use std::{sync::LazyLock, time::Duration};
 use anyray_providers::Operation;
 use anyray_wire::{
     Dialect,
-    anthropic::envelope::Envelope,
     gateway_config::{ClientKeys, Limits, egress::EgressRule},
 };
 use http::{HeaderValue, header::AUTHORIZATION, uri::Scheme};
@@ -206,14 +205,14 @@ fn a_dialect_that_the_provider_does_not_speak_is_refused() {
 #[test]
 fn claude_goes_to_the_clouds_in_their_envelope() {
     let all = config(&["bedrock", "google-vertex-ai"]);
-    for (slug, envelope) in [
-        ("bedrock", Envelope::Bedrock),
-        ("vertex-ai", Envelope::Vertex),
+    for (slug, adaptation) in [
+        ("bedrock", Adaptation::ClaudeOnBedrock),
+        ("vertex-ai", Adaptation::ClaudeOnVertex),
     ] {
         let target = plan(&inbound(MESSAGES), &route(Some(slug), None), &all)
             .expect("a plan")
             .target;
-        assert_eq!(target.carriage, Carriage::Wrapped(envelope), "{slug}");
+        assert_eq!(target.adaptation, adaptation, "{slug}");
     }
 }
 
@@ -231,7 +230,7 @@ fn a_providers_own_path_leads_to_that_provider_alone() {
             .expect("a plan")
             .target;
         assert_eq!(target.key.name, "bedrock-1");
-        assert_eq!(target.carriage, Carriage::AsIs);
+        assert_eq!(target.adaptation, Adaptation::AsIs);
     }
     let elsewhere = plan(&native, &route(Some("anthropic"), None), &all);
     assert_eq!(

@@ -6,7 +6,7 @@ use anyray_wire::{
     gateway_config::{CredentialKind, Endpoint},
 };
 
-use super::{AuthScheme, Carriage, Provider};
+use super::{Adaptation, AuthScheme, Provider};
 use crate::path::Operation;
 
 #[derive(Debug)]
@@ -17,8 +17,8 @@ impl Provider for Anthropic {
         "anthropic"
     }
 
-    fn carries(&self, dialect: Dialect, operation: Operation) -> Option<Carriage> {
-        Carriage::as_is(&[Dialect::AnthropicMessages], dialect, operation)
+    fn accepts(&self, dialect: Dialect, operation: Operation) -> Option<Adaptation> {
+        Adaptation::as_is(&[Dialect::AnthropicMessages], dialect, operation)
     }
 
     fn auth(&self, _kind: CredentialKind, _host: &str) -> AuthScheme {

@@ -7,7 +7,7 @@ use anyray_wire::{
 
 use http::HeaderName;
 
-use super::{AuthScheme, Carriage, Provider};
+use super::{Adaptation, AuthScheme, Provider};
 use crate::{
     path::Operation,
     settings::{Need, Settings},
@@ -21,8 +21,8 @@ impl Provider for AnyrayUpstream {
         "anyray-upstream"
     }
 
-    fn carries(&self, dialect: Dialect, operation: Operation) -> Option<Carriage> {
-        Carriage::as_is(
+    fn accepts(&self, dialect: Dialect, operation: Operation) -> Option<Adaptation> {
+        Adaptation::as_is(
             &[
                 Dialect::OpenAiChat,
                 Dialect::OpenAiResponses,

@@ -8,7 +8,7 @@ use anyray_wire::{
     gateway_config::{CredentialKind, Endpoint},
 };
 
-use super::{AuthScheme, Call, Carriage, PathError, Provider};
+use super::{Adaptation, AuthScheme, Call, PathError, Provider};
 use crate::{
     path::{self, Operation, Route, push_segment},
     settings::{Need, Settings},
@@ -27,8 +27,8 @@ impl Provider for AzureOpenAi {
         "azure-openai"
     }
 
-    fn carries(&self, dialect: Dialect, operation: Operation) -> Option<Carriage> {
-        Carriage::as_is(
+    fn accepts(&self, dialect: Dialect, operation: Operation) -> Option<Adaptation> {
+        Adaptation::as_is(
             &[Dialect::OpenAiChat, Dialect::OpenAiResponses],
             dialect,
             operation,

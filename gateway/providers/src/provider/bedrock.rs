@@ -4,11 +4,10 @@
 
 use anyray_wire::{
     Dialect,
-    anthropic::envelope::Envelope,
     gateway_config::{CredentialKind, Endpoint},
 };
 
-use super::{AuthScheme, Call, Carriage, PathError, Provider};
+use super::{Adaptation, AuthScheme, Call, PathError, Provider};
 use crate::{
     path::{Operation, Route, push_segment},
     settings::{Need, Settings},
@@ -25,9 +24,9 @@ impl Provider for Bedrock {
         "bedrock"
     }
 
-    fn carries(&self, dialect: Dialect, operation: Operation) -> Option<Carriage> {
+    fn accepts(&self, dialect: Dialect, operation: Operation) -> Option<Adaptation> {
         (dialect == Dialect::AnthropicMessages && operation == Operation::Messages)
-            .then_some(Carriage::Wrapped(Envelope::Bedrock))
+            .then_some(Adaptation::ClaudeOnBedrock)
     }
 
     fn credentials(&self) -> &'static [CredentialKind] {

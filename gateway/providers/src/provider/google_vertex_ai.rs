@@ -5,11 +5,10 @@
 
 use anyray_wire::{
     Dialect,
-    anthropic::envelope::Envelope,
     gateway_config::{CredentialKind, Endpoint},
 };
 
-use super::{AuthScheme, Call, Carriage, PathError, Provider};
+use super::{Adaptation, AuthScheme, Call, PathError, Provider};
 use crate::{
     path::{self, Operation, Route, push_segment},
     settings::{Need, Settings},
@@ -32,15 +31,13 @@ impl Provider for GoogleVertexAi {
         &["vertex-ai"]
     }
 
-    fn carries(&self, dialect: Dialect, operation: Operation) -> Option<Carriage> {
+    fn accepts(&self, dialect: Dialect, operation: Operation) -> Option<Adaptation> {
         match (dialect, operation) {
-            (Dialect::AnthropicMessages, Operation::Messages) => {
-                Some(Carriage::Wrapped(Envelope::Vertex))
-            }
+            (Dialect::AnthropicMessages, Operation::Messages) => Some(Adaptation::ClaudeOnVertex),
             (Dialect::AnthropicMessages, Operation::CountTokens) => {
-                Some(Carriage::Wrapped(Envelope::VertexCountTokens))
+                Some(Adaptation::ClaudeOnVertexCountTokens)
             }
-            (Dialect::OpenAiChat, Operation::ChatCompletions) => Some(Carriage::AsIs),
+            (Dialect::OpenAiChat, Operation::ChatCompletions) => Some(Adaptation::AsIs),
             _ => None,
         }
     }

@@ -5,7 +5,7 @@ use anyray_wire::{
     gateway_config::{CredentialKind, Endpoint},
 };
 
-use super::{AuthScheme, Carriage, Provider};
+use super::{Adaptation, AuthScheme, Provider};
 use crate::path::Operation;
 
 #[derive(Debug)]
@@ -16,8 +16,8 @@ impl Provider for OpenAi {
         "openai"
     }
 
-    fn carries(&self, dialect: Dialect, operation: Operation) -> Option<Carriage> {
-        Carriage::as_is(
+    fn accepts(&self, dialect: Dialect, operation: Operation) -> Option<Adaptation> {
+        Adaptation::as_is(
             &[Dialect::OpenAiChat, Dialect::OpenAiResponses],
             dialect,
             operation,
