@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Tools and clients that are kept between runs, outside the checkout.
 cache=${ANYRAY_CACHE:-$HOME/.cache/anyray}
 target=${CARGO_TARGET_DIR:-$PWD/target}
-# What cargo tells a test of its package would make build scripts run anew, and all after them.
+# What cargo tells a test of its package would make build scripts run again, and all after them.
 unset CARGO_MANIFEST_DIR CARGO_MANIFEST_PATH "${!CARGO_PKG_@}"
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 # A clean clone is built once: what speeds up the next build would take gigabytes for nothing, and

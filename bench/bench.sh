@@ -13,7 +13,7 @@ gateway=$(dirname "$(static_binary anyray-gateway)")
 mode=${1:-report}
 report=${2:-bench/results/$mode.md}
 
-# The scenarios of the clouds; rows are added to the file that is given.
+# The scenarios of the cloud providers; rows are added to the file that is given.
 clouds() {
   python3 bench/run.py --gateway "$gateway" --only direct,nginx,ref-raw,anyray-bearer,anyray-clouds \
     --scen nb,nbb,nc,nv,nvb,nvc,wb,wc --out "$1" --report "$report"

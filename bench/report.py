@@ -28,7 +28,7 @@ SCEN = {
 }
 HELD_STREAMS = 1000  # of scenario idle
 US = "anyray"
-# The same with keys for the clouds: one that signs for Bedrock, and a bearer key in its place.
+# The same with keys for the cloud providers: one that signs for Bedrock, and a bearer key in its place.
 SIGNS, BEARS = "anyray-clouds", "anyray-bearer"
 
 # (what, scenario, measure, (factor, peer, plus)): anyray may need `factor` times the peer's figure plus `plus`.
@@ -162,7 +162,7 @@ def added(rows):
 
 
 def clouds(rows):
-    """The clouds' own paths, and Anthropic's to Bedrock: beside what passes bytes through, and what signing adds."""
+    """The cloud providers' own paths, and Anthropic's to Bedrock: beside what passes bytes through, and what signing adds."""
     scens = {scen for _, scen, _, _ in CLOUDS}
     rows = [r for r in rows if r["scen"] in scens]
     if not any(r["peer"] == SIGNS for r in rows):

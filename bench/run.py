@@ -85,7 +85,7 @@ def arguments():
     ap.add_argument("--xheader", action="append", default=[], help="for --url: a header of e, e1, eb (translation)")
     ap.add_argument("--key", default="client-key", help="for --url: the client's API key")
     ap.add_argument("--table", action="store_true", help="run nothing: print the table of --out")
-    ap.add_argument("--ratios", action="store_true", help="run nothing: print anyray against nginx, ref-raw and the targets, and the clouds")
+    ap.add_argument("--ratios", action="store_true", help="run nothing: print anyray against nginx, ref-raw and the targets, and the cloud providers")
     ap.add_argument("--report", type=Path, help="write all tables and the machine to this Markdown file, between its bench markers if it has them")
     return ap.parse_args()
 

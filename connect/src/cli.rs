@@ -61,7 +61,7 @@ pub struct SetUp {
     /// Exchange an invite for your key; works once, and not under --dry-run.
     #[arg(long, value_name = "CODE")]
     pub invite: Option<String>,
-    /// Let your own seat at Anthropic or ChatGPT pay for Claude Code and Codex.
+    /// Let your own subscription at Anthropic or ChatGPT pay for Claude Code and Codex.
     #[arg(long)]
     pub subscription: bool,
     /// Show what would change, and change nothing.

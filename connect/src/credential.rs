@@ -96,7 +96,7 @@ fn check_key(key: &str) -> Result<(), Failure> {
             advice: if key.starts_with(INVITE_CODE_PREFIX) {
                 "it is the code of an invite: give it by --invite instead"
             } else {
-                "copy the key anew, or unset the variable"
+                "copy the key again, or unset the variable"
             },
         })
 }

@@ -136,9 +136,9 @@ fn check_access(gateway: &GatewayUrl, state: &State, status: &Status) -> Vec<Che
 
 fn let_in(name: &str, answer: &VerifyResponse, status: &Status) -> Check {
     let mut tools = status.tools.iter();
-    let wants_seats = tools.any(|tool| tool.state == ToolState::Subscription);
-    if wants_seats && !answer.subscription_passthrough {
-        let message = "the gateway does not let seats pass: ask for auth.subscriptionPassthrough, or run `anyray-connect` again without --subscription";
+    let wants_subscriptions = tools.any(|tool| tool.state == ToolState::Subscription);
+    if wants_subscriptions && !answer.subscription_passthrough {
+        let message = "the gateway does not let subscriptions pass: ask for auth.subscriptionPassthrough, or run `anyray-connect` again without --subscription";
         return Check::new(name, Outcome::Failed, message);
     }
     let Some(key) = &answer.key else {

@@ -43,7 +43,7 @@ pub enum Failure {
     },
     /// A file of settings cannot be changed; nothing was.
     #[error(
-        "{} is not changed, and nothing else is: {fault}; mend it, or leave {tool} out by --tools", .path.display()
+        "{} is not changed, and nothing else is: {fault}; fix it, or leave {tool} out by --tools", .path.display()
     )]
     Edit {
         /// The tool.

@@ -44,7 +44,7 @@ pub fn revert(
             apply::check_writable(&changes).and_then(|()| apply::revert(&changes, &store, state));
         written.map_err(|fault| Failure::Unfinished {
             why: Box::new(fault.into()),
-            kept: "what comes after it is not undone: mend it and say --revert again".to_owned(),
+            kept: "what comes after it is not undone: fix it and say --revert again".to_owned(),
         })?;
         if options.tools.is_empty() {
             state.forget_keys();

@@ -54,7 +54,7 @@ pub fn set_up(
         screen.confirm(run.question())?;
     }
     store.locked(|state| {
-        // Everything is read anew: somebody may have changed it while the question stood there.
+        // Everything is read again: somebody may have changed it while the question stood there.
         let again = Run::begin(options, environment, state)?;
         if again.changes != run.changes {
             return Err(Failure::Changed);
@@ -129,7 +129,7 @@ impl<'a> Run<'a> {
         written.map_err(|failure| Failure::Unfinished {
             why: Box::new(failure),
             kept: format!(
-                "what was written before is kept, and so is the key, in {}: mend it and run anyray-connect again, without --invite",
+                "what was written before is kept, and so is the key, in {}: fix it and run anyray-connect again, without --invite",
                 self.environment.shorten(store.path())
             ),
         })?;
@@ -217,7 +217,9 @@ impl<'a> Run<'a> {
         };
         match self.setup.billing {
             Billing::Organisation => how,
-            Billing::Subscription => format!("{how}; your own seat pays for Claude Code and Codex"),
+            Billing::Subscription => {
+                format!("{how}; your own subscription pays for Claude Code and Codex")
+            }
         }
     }
 
@@ -289,7 +291,7 @@ fn rescue(Secret(key): &Secret) -> String {
     });
     match kept {
         Ok((_, path)) => format!(
-            "the key of the invite is in {}: mend this, put it into the variable ANYRAY_CLIENT_KEY, run anyray-connect again without --invite, and remove that file",
+            "the key of the invite is in {}: fix this, put it into the variable ANYRAY_CLIENT_KEY, run anyray-connect again without --invite, and remove that file",
             path.display()
         ),
         Err(_) => "the key of the invite is lost: ask for another invite".to_owned(),

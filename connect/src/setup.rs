@@ -10,15 +10,16 @@ use crate::gateway_url::GatewayUrl;
 /// What stands for a key where the gateway asks for none; it never goes to a provider.
 pub const PLACEHOLDER: &str = "anyray-placeholder";
 
-/// Base URL of the backend that serves Codex's seats at `ChatGPT`.
-pub const CODEX_SEAT_BACKEND: &str = "https://chatgpt.com/backend-api/codex";
+/// Base URL of the backend that serves Codex's subscriptions at `ChatGPT`.
+pub const CODEX_SUBSCRIPTION_BACKEND: &str = "https://chatgpt.com/backend-api/codex";
 
 /// Who pays for a tool's requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Billing {
     /// The organisation, by the gateway's keys: the tool sends the gateway's credential alone.
     Organisation,
-    /// The user's own seat: the tool keeps its sign-in and the client key travels beside it.
+    /// The user's own subscription: the tool keeps its sign-in and the client key travels beside
+    /// it.
     Subscription,
 }
 
@@ -107,12 +108,13 @@ impl Setup {
 
     /// The headers of ours that a tool adds to what it sends by itself, in this order.
     ///
-    /// `seat_backend` is where the tool's seat is served, unless its provider's usual host does.
-    pub fn headers(&self, seat_backend: Option<&str>) -> Vec<(&'static str, String)> {
+    /// `subscription_backend` is where the tool's subscription is served, unless its provider's
+    /// usual host does.
+    pub fn headers(&self, subscription_backend: Option<&str>) -> Vec<(&'static str, String)> {
         let mut all = Vec::new();
         if self.billing == Billing::Subscription {
             all.push((AUTH_MODE, "passthrough".to_owned()));
-            all.extend(seat_backend.map(|host| (CUSTOM_HOST, host.to_owned())));
+            all.extend(subscription_backend.map(|host| (CUSTOM_HOST, host.to_owned())));
             all.extend(self.credential.key().map(|key| (API_KEY, key.to_owned())));
         }
         all.extend(self.metadata().map(|text| (METADATA, text)));
@@ -170,9 +172,9 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_among_the_headers_only_beside_a_seat() {
+    fn the_key_is_among_the_headers_only_beside_a_subscription() {
         let names = |billing| {
-            let headers = setup(billing).headers(Some(CODEX_SEAT_BACKEND));
+            let headers = setup(billing).headers(Some(CODEX_SUBSCRIPTION_BACKEND));
             headers
                 .into_iter()
                 .map(|(name, _)| name)

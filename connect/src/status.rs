@@ -59,7 +59,7 @@ impl std::fmt::Debug for OwnCredential {
 pub enum ToolState {
     /// Its file points to the gateway.
     SetUp,
-    /// The same, and its own seat pays.
+    /// The same, and its own subscription pays.
     Subscription,
     /// Its file points to another address.
     Elsewhere,
@@ -148,7 +148,7 @@ impl Status {
 pub fn title(state: ToolState) -> &'static str {
     match state {
         ToolState::SetUp => "set up",
-        ToolState::Subscription => "set up, its own seat pays",
+        ToolState::Subscription => "set up, its own subscription pays",
         ToolState::Elsewhere => "set up for another address",
         ToolState::NotSetUp => "not set up",
         ToolState::ByHand => "set up by hand",

@@ -149,7 +149,7 @@ pub struct Pointing {
     pub base_url: Option<String>,
     /// What it sends to it, ours or another's; none if that stands elsewhere.
     pub credential: Option<String>,
-    /// Whether the tool's own seat pays.
+    /// Whether the tool's own subscription pays.
     pub is_subscription: bool,
 }
 

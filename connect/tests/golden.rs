@@ -139,9 +139,9 @@ impl Case {
             url == gateway.as_str() || url == gateway.openai(),
             "{name}: {url}"
         );
-        let has_seat_header = after.contains("passthrough");
-        assert_eq!(pointing.is_subscription, has_seat_header, "{name}");
-        let credential = match has_seat_header {
+        let has_subscription_header = after.contains("passthrough");
+        assert_eq!(pointing.is_subscription, has_subscription_header, "{name}");
+        let credential = match has_subscription_header {
             true => self.setup.credential.key(),
             false => Some(self.setup.credential.as_str()),
         };

@@ -30,7 +30,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 struct Package {
     folder: PathBuf,
     tarball: PathBuf,
-    /// Held until this process ends, so that another one does not lay the folder anew.
+    /// Held until this process ends, so that another one does not lay the folder again.
     _lock: File,
 }
 

@@ -85,7 +85,7 @@ async fn build(names: &[&str]) -> Result<PathBuf> {
         .context("the test is in no target directory")?;
     let mut build = Command::new(env!("CARGO"));
     build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    // Some build scripts run anew when it changes, and all that depends on them.
+    // Some build scripts run again when it changes, and all that depends on them.
     build.env_remove("CARGO_MANIFEST_DIR");
     // All members, so that shared crates get the features that `cargo test` built
     // them with and are not compiled a second time.

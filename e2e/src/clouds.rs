@@ -1,4 +1,5 @@
-//! Keys of the clouds in front of a fake, and clients that know nothing but the gateway's own.
+//! Keys of the cloud providers in front of a fake, and clients that know nothing but the gateway's
+//! own.
 //!
 //! What both ends must have seen of such a client is in [`crate::sdk`].
 

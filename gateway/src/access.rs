@@ -266,7 +266,7 @@ impl Index {
         }
     }
 
-    /// Judges anew the keys that came from an invite.
+    /// Decides again about the keys that came from an invite.
     fn settle_keys_of(&mut self, invite: &str) {
         let is_of_invite = |grant: &&Arc<Grant>| {
             let origin = grant.facts.origin.as_ref();

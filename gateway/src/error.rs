@@ -19,12 +19,12 @@ use fault::{CustomHostFault, TokenFault};
 /// Why a request was not served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GatewayError {
-    /// The path is none of ours.
+    /// The gateway does not serve the path.
     #[error(
         "this gateway does not serve this path; further paths of OpenAI's and Anthropic's APIs can be listed in passthroughPaths"
     )]
     UnknownPath,
-    /// The path is ours, the method is not.
+    /// The gateway serves the path, and not by this method.
     #[error("this path takes another method; see the allow header")]
     MethodNotAllowed {
         /// What the path takes.
@@ -44,12 +44,12 @@ pub enum GatewayError {
         /// Which one.
         header: &'static str,
     },
-    /// A key of ours stands in the URL.
+    /// A gateway-issued key is in the URL.
     #[error(
         "the URL carries a key, where proxies and logs keep it: send it in the authorization header, and replace the key"
     )]
     KeyInUrl,
-    /// Two headers hold different keys of ours.
+    /// Two headers hold different client keys.
     #[error("the request carries two different client keys; send one")]
     ConflictingCredentials,
     /// No client key came, and one is needed.
@@ -124,9 +124,9 @@ pub enum GatewayError {
     /// `x-anyray-auth-mode` is none that we know.
     #[error("x-anyray-auth-mode must be passthrough, or be left out")]
     UnknownAuthMode,
-    /// The gateway takes no seats.
+    /// The gateway takes no subscriptions.
     #[error(
-        "this gateway does not pass on callers' own seats; its administrator can set auth.subscriptionPassthrough"
+        "this gateway does not pass on callers' own subscriptions; its administrator can set auth.subscriptionPassthrough"
     )]
     PassthroughDisabled,
     /// The caller's own token is missing.

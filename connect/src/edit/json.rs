@@ -2,7 +2,7 @@
 //! commas at the end, line ends and a byte order mark.
 //!
 //! Values are named by a path of keys, those of objects inside objects. Each change reads the text
-//! anew, which for files of settings costs nothing, and replaces only the bytes that it is about.
+//! again, which for files of settings costs nothing, and replaces only the bytes that it is about.
 //! How a text is read is in `source`, how a new property is laid out in `layout`.
 
 use serde::de::IgnoredAny;

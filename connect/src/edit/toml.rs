@@ -1,6 +1,6 @@
 //! Changes of TOML that leave the rest byte for byte as it was.
 //!
-//! Values are named by a path of keys. Each change reads the text anew and replaces only the lines
+//! Values are named by a path of keys. Each change reads the text again and replaces only the lines
 //! that it is about; `toml_edit` says where they are.
 
 use std::ops::Range;

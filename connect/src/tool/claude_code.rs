@@ -1,8 +1,9 @@
 //! Claude Code: variables in the `env` of its settings, which it puts over those of its shell.
 //!
 //! What it does with them was measured with version 2.1.330. It sends `ANTHROPIC_AUTH_TOKEN` and
-//! `ANTHROPIC_API_KEY` side by side if both are set, prefers either to a seat, and takes neither if
-//! it is empty. A file that is not JSON to the letter it ignores as a whole, without a word.
+//! `ANTHROPIC_API_KEY` side by side if both are set, prefers either to a subscription, and takes
+//! neither if it is empty. A file that is not JSON to the letter it ignores as a whole, without a
+//! word.
 //!
 //! What its user should know besides is in `advice`.
 
@@ -41,7 +42,8 @@ type Fixed = (&'static [&'static str], &'static str);
 /// Empty, so that none of elsewhere is used.
 const NO_TOKEN: Fixed = (TOKEN, "");
 const NO_API_KEY: Fixed = (API_KEY, "");
-/// Keeps it from calling Anthropic itself beside a seat, for it would send our headers there, too.
+/// Keeps it from calling Anthropic itself beside a subscription, for it would send our headers
+/// there, too.
 const NO_CALLS_HOME: Fixed = (QUIET, "1");
 
 struct ClaudeCode;
@@ -101,8 +103,8 @@ impl Settings for ClaudeCode {
     }
 
     fn next_steps(&self, setup: &Setup, _: &Environment) -> Vec<String> {
-        let mut steps = vec!["Start Claude Code anew where it is running.".to_owned()];
-        if has_key_beside_seat(setup) {
+        let mut steps = vec!["Restart Claude Code where it is running.".to_owned()];
+        if has_key_beside_subscription(setup) {
             steps.push("Claude Code does not update itself in this mode, as it would show your client key to Anthropic: update it by hand.".to_owned());
         }
         steps
@@ -120,7 +122,7 @@ impl Ours {
             }
             Billing::Subscription => (None, vec![NO_TOKEN, NO_API_KEY]),
         };
-        if has_key_beside_seat(setup) {
+        if has_key_beside_subscription(setup) {
             fixed.push(NO_CALLS_HOME);
         }
         Self {
@@ -236,7 +238,7 @@ fn find_text(text: &str, path: &[&str]) -> Result<Option<String>, EditFault> {
 }
 
 /// Whether our key is in a header, which goes wherever Claude Code calls.
-fn has_key_beside_seat(setup: &Setup) -> bool {
+fn has_key_beside_subscription(setup: &Setup) -> bool {
     setup.billing == Billing::Subscription && setup.credential.key().is_some()
 }
 

@@ -9,7 +9,7 @@ use super::{Entries, Pointing, Settings, Tool, Undo, Way};
 use crate::{
     edit::{EditFault, toml},
     environment::Environment,
-    setup::{Billing, CODEX_SEAT_BACKEND, Setup, is_our_header, is_ours},
+    setup::{Billing, CODEX_SUBSCRIPTION_BACKEND, Setup, is_our_header, is_ours},
 };
 
 /// Codex.
@@ -28,10 +28,10 @@ const HEADERS: &[&str] = &["model_providers", NAME, "http_headers"];
 
 const BASE_URL: &str = "base_url";
 const BEARER: &str = "experimental_bearer_token";
-const SEAT: &str = "requires_openai_auth";
+const SUBSCRIPTION: &str = "requires_openai_auth";
 
 /// Keys by which a provider gets its credential in another way; none of them goes with ours.
-const OTHER_CREDENTIALS: &[&str] = &["env_key", BEARER, SEAT];
+const OTHER_CREDENTIALS: &[&str] = &["env_key", BEARER, SUBSCRIPTION];
 
 const AUTH_MODE: &str = "x-anyray-auth-mode";
 const KEY_HEADER: &str = "x-anyray-api-key";
@@ -112,10 +112,11 @@ impl Settings for Codex {
         neighbour: Option<&str>,
     ) -> Vec<String> {
         let mut warnings = of_base_configuration(neighbour.unwrap_or_default());
-        let is_seat = setup.billing == Billing::Subscription;
-        if is_seat && environment.variable("CODEX_API_KEY").is_some() {
+        let is_subscription = setup.billing == Billing::Subscription;
+        if is_subscription && environment.variable("CODEX_API_KEY").is_some() {
             warnings.push(
-                "CODEX_API_KEY is set, and is used instead of your seat: unset it.".to_owned(),
+                "CODEX_API_KEY is set, and is used instead of your subscription: unset it."
+                    .to_owned(),
             );
         }
         warnings
@@ -158,9 +159,9 @@ impl Ours {
         ];
         fields.push(match setup.billing {
             Billing::Organisation => (BEARER, toml::literal(setup.credential.as_str())),
-            Billing::Subscription => (SEAT, "true".to_owned()),
+            Billing::Subscription => (SUBSCRIPTION, "true".to_owned()),
         });
-        let headers = setup.headers(Some(CODEX_SEAT_BACKEND)).into_iter();
+        let headers = setup.headers(Some(CODEX_SUBSCRIPTION_BACKEND)).into_iter();
         let headers = headers.map(|(name, value)| (name.to_owned(), toml::literal(&value)));
         Self {
             is_selected: true,
@@ -194,7 +195,7 @@ impl Entries for Ours {
         let has_url = gateway.map_or(has_sign && url.is_some(), is_of_gateway);
         let keys: &[_] = match (has_url, has_bearer) {
             (true, true) => &["name", BASE_URL, "wire_api", BEARER],
-            (true, false) => &["name", BASE_URL, "wire_api", SEAT],
+            (true, false) => &["name", BASE_URL, "wire_api", SUBSCRIPTION],
             (false, true) => &[BEARER],
             (false, false) => &[],
         };

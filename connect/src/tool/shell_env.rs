@@ -1,8 +1,9 @@
 //! The environment of a shell, for SDKs, scripts and tools that read the usual variables.
 //!
 //! All Anthropic clients read `ANTHROPIC_API_KEY`; `LangChain`'s and Vercel's do not read
-//! `ANTHROPIC_AUTH_TOKEN` (measured). The gateway takes a key in either header. Claude Code's seat
-//! would lose against that variable, so the settings that this program writes for it blank it.
+//! `ANTHROPIC_AUTH_TOKEN` (measured). The gateway takes a key in either header. Claude Code's
+//! subscription would lose against that variable, so the settings that this program writes for it
+//! blank it.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +30,7 @@ const OPENAI_API_KEY: &str = "OPENAI_API_KEY";
 const ANTHROPIC_BASE_URL: &str = "ANTHROPIC_BASE_URL";
 const ANTHROPIC_API_KEY: &str = "ANTHROPIC_API_KEY";
 
-const SEAT: &str = "Programs that read these variables are not paid by your seat. Claude Code is, but only while it is set up by this program, too: ANTHROPIC_API_KEY would win otherwise.";
+const SUBSCRIPTION: &str = "Programs that read these variables are not paid by your subscription. Claude Code is, but only while it is set up by this program, too: ANTHROPIC_API_KEY would win otherwise.";
 
 struct ShellEnv;
 
@@ -129,7 +130,7 @@ impl Settings for ShellEnv {
             steps.push(format!("Open a new terminal, or run: `source {shown}`"));
         }
         if setup.billing == Billing::Subscription {
-            steps.push(SEAT.to_owned());
+            steps.push(SUBSCRIPTION.to_owned());
         }
         steps
     }

@@ -139,15 +139,15 @@ fn a_key_shares_the_fate_of_the_invite_that_it_came_from() {
         key(with(known(), "invite", origin), json!({}))
     };
     let there = invite(json!({ "codeHash": HASH }), redeemed());
-    let anew = invite(json!({ "codeHash": OTHER }), json!({}));
+    let again = invite(json!({ "codeHash": OTHER }), json!({}));
     let revoked = invite(json!({ "codeHash": HASH, "revoked": true }), redeemed());
     for (policy, invite, expected) in [
         ("Revoke", Some(&there), ClientKeyState::Active),
         ("Revoke", None, ClientKeyState::Revoked),
-        ("Revoke", Some(&anew), ClientKeyState::Revoked),
+        ("Revoke", Some(&again), ClientKeyState::Revoked),
         ("Revoke", Some(&revoked), ClientKeyState::Revoked),
         ("Keep", None, ClientKeyState::Active),
-        ("Keep", Some(&anew), ClientKeyState::Active),
+        ("Keep", Some(&again), ClientKeyState::Active),
         ("Keep", Some(&revoked), ClientKeyState::Revoked),
     ] {
         assert_eq!(

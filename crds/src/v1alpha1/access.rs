@@ -17,7 +17,7 @@ pub struct GatewayRef {
 #[serde(rename_all = "camelCase", default)]
 pub struct Permissions {
     /// Models that may be asked for; `*` stands for any characters, for example `claude-*`.
-    /// Requests that name no model, such as a list of models, are not held against it; those of
+    /// Requests that name no model, such as a list of models, are not checked against it; those of
     /// `passthroughPaths` are refused. Default: all models.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(

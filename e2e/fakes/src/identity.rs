@@ -18,7 +18,7 @@ pub(crate) fn short_id(prefix: &str, serial: u64) -> String {
     )
 }
 
-/// A UUID, version 4, as the clouds number requests.
+/// A UUID, version 4, as the cloud providers number requests.
 pub(crate) fn guid(serial: u64) -> String {
     let (left, right) = (scramble(serial), scramble(!serial));
     format!(

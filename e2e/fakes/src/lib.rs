@@ -1,10 +1,10 @@
 //! Fake LLM providers for tests, the quickstart and conformance runs.
 //!
-//! A [`FakeProvider`] speaks the wire formats of OpenAI, Anthropic and the clouds on
+//! A [`FakeProvider`] speaks the wire formats of OpenAI, Anthropic and the cloud providers on
 //! one socket, over HTTP or TLS, misbehaves as a [`Scenario`] tells it to and records
 //! what it got. It is as strict on credentials and required fields as the real
 //! providers, and generates text by repeating the prompt. OpenAI and Anthropic take
-//! any key, the clouds only what this crate says.
+//! any key, the cloud providers only what this crate says.
 //!
 //! | Module | What is there |
 //! |---|---|
@@ -16,7 +16,7 @@
 //! | `openai`, `anthropic`, `gemini` | how a dialect writes it down |
 //! | [`vertex`], [`azure_openai`] | how a cloud takes a dialect in |
 //! | `bedrock`, `sigv4`, [`aws_keys`] | the cloud that has dialects and keys of its own |
-//! | [`oauth`] | the token servers of the clouds |
+//! | [`oauth`] | the token servers of the cloud providers |
 //! | `stream`, `body` | when which bytes leave |
 
 mod answer;

@@ -23,7 +23,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Answers each request with its last text, in the dialects of OpenAI, Anthropic
-    /// and the clouds; OpenAI and Anthropic take any key. A model such as
+    /// and the cloud providers; OpenAI and Anthropic take any key. A model such as
     /// `fake-status-529` or `fake-cut-3` misbehaves instead.
     Echo(Echo),
 }

@@ -1,6 +1,6 @@
 //! Which path is what, and in whose dialect it is answered.
 //!
-//! OpenAI's and Anthropic's paths are here, those of the clouds below.
+//! OpenAI's and Anthropic's paths are here, those of the cloud providers below.
 
 mod azure_openai;
 mod bedrock;
@@ -184,7 +184,7 @@ pub(crate) fn find_route(method: &Method, path_and_query: &str, has_version: boo
         ["v1", "chat", "completions"] => (Dialect::OpenAi, generate(method, Generate::Chat)),
         ["v1", "completions"] => (Dialect::OpenAi, generate(method, Generate::Completions)),
         ["v1", "embeddings"] => (Dialect::OpenAi, compute(method, Compute::Embeddings)),
-        // The second is ChatGPT's, for Codex with a seat.
+        // The second is ChatGPT's, for Codex with a subscription.
         ["v1", "responses", rest @ ..] | ["backend-api", "codex", "responses", rest @ ..] => {
             (Dialect::OpenAi, find_response(method, rest))
         }

@@ -1,8 +1,8 @@
 //! Claude Code works unchanged through the gateway in its modes for Bedrock and Vertex AI, and
 //! as it is where the gateway leads its models to one of them.
 //!
-//! As in `claude_code`, the real program runs one prompt with `-p`. It has nothing but
-//! the gateway's key: the credentials for the clouds are the gateway's, and the fake checks
+//! As in `claude_code`, the real program runs one prompt with `-p`. It has nothing but the
+//! gateway's key: the credentials for the cloud providers are the gateway's, and the fake checks
 //! them.
 
 use anyhow::{Context, Result, ensure};

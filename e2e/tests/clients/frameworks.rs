@@ -21,8 +21,8 @@ struct Framework {
     scripts: &'static str,
     /// Clients of OpenAI and Anthropic, and how a path ends that their answers must have reached.
     makers: &'static [(&'static str, &'static str)],
-    /// Clients of the clouds, and how paths end that their answers must have reached: some stream
-    /// on another path than they answer on.
+    /// Clients of the cloud providers, and how paths end that their answers must have reached: some
+    /// stream on another path than they answer on.
     clouds: &'static [(Cloud, &'static str, &'static [&'static str])],
 }
 
@@ -97,7 +97,7 @@ impl Framework {
         Ok(())
     }
 
-    /// The same of the clouds.
+    /// The same of the cloud providers.
     async fn prove_clouds(
         &self,
         script: &str,

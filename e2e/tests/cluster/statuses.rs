@@ -1,4 +1,4 @@
-//! Every status that any trial makes the operator write, held against the truth.
+//! Every status that any trial makes the operator write, checked against the truth.
 //!
 //! A snapshot that kstatus takes for `Current` makes Flux and others go on, so at that moment the
 //! gateway must serve.

@@ -2,7 +2,7 @@
 //!
 //! Behind each request stands a second one that a smuggler would like to see served. What is not
 //! plain HTTP/1.1 is refused and the connection closed; what is accepted reaches the provider as
-//! exactly one request, framed anew.
+//! exactly one request, with framing of its own.
 
 use anyhow::{Context, Result, ensure};
 use anyray_e2e::{call::Dialect, stand::Stand};
@@ -319,7 +319,7 @@ async fn s11_unusual_framing_that_has_one_meaning_is_one_request() -> Result<()>
 }
 
 /// RFC 9112, 2.2 lets a recipient take a bare LF for a line end; nothing else follows from it, as
-/// the provider's request is written anew.
+/// the provider's request has framing of its own.
 #[tokio::test]
 async fn s11_lines_that_end_in_lf_are_one_request() -> Result<()> {
     let stand = Stand::start().await?;

@@ -1,11 +1,12 @@
-//! Callers that go on with their own credential: a seat at a provider, or a host that they name.
+//! Callers that go on with their own credential: a subscription at a provider, or a host that they
+//! name.
 //!
 //! The hosts must have names that DNS knows, and no test may ask the internet: the gateway runs in
 //! a mount namespace with a table of hosts of its own, see `Gateway::start_with_hosts`.
 
 mod egress;
 mod refused;
-mod seats;
+mod subscriptions;
 
 use std::path::PathBuf;
 
@@ -23,19 +24,20 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The host that the gateway's list has.
-const HOST: &str = "seat.example.test";
+const HOST: &str = "subscription.example.test";
 
 /// A host that the list has not; it is the same machine.
 const OTHER_HOST: &str = "other.example.test";
 
 /// Where the names lead.
-const HOSTS: &str = "127.0.0.1 localhost seat.example.test other.example.test\n";
+const HOSTS: &str = "127.0.0.1 localhost subscription.example.test other.example.test\n";
 
-/// A seat's token of Anthropic.
-const ANTHROPIC_SEAT: &str = "sk-ant-oat01-seat-of-the-caller-0123456789";
+/// A subscription's token of Anthropic.
+const ANTHROPIC_SUBSCRIPTION: &str = "sk-ant-oat01-subscription-of-the-caller-0123456789";
 
-/// A seat's token of OpenAI, in the form of one.
-const OPENAI_SEAT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJhdXRoLm9wZW5haSJ9.c2VhdC1vZi10aGU";
+/// A subscription's token of OpenAI, in the form of one.
+const OPENAI_SUBSCRIPTION: &str =
+    "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJhdXRoLm9wZW5haSJ9.c2VhdC1vZi10aGU";
 
 /// raw client -> gateway -> the organisation's provider, or a host that the caller names.
 struct Ground {
@@ -45,13 +47,13 @@ struct Ground {
     /// Where the organisation's keys go.
     organisation: FakeProvider,
     /// The named host, behind TLS.
-    seat: FakeProvider,
+    subscription: FakeProvider,
     _folder: KeyFolder,
 }
 
 /// What a test sets about itself.
 struct Setup {
-    is_seat_mode_on: bool,
+    is_subscription_mode_on: bool,
     /// `egress` without its `customHosts`.
     egress: Value,
 }
@@ -59,7 +61,7 @@ struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         Self {
-            is_seat_mode_on: true,
+            is_subscription_mode_on: true,
             egress: json!({"allowedNetworks": ["127.0.0.0/8"]}),
         }
     }
@@ -69,9 +71,11 @@ impl Ground {
     async fn start(setup: Setup) -> Result<Self> {
         let organisation = FakeProvider::start().await?;
         let names = [HOST.to_owned(), OTHER_HOST.to_owned()];
-        let seat = FakeProvider::bind_tls(([127, 0, 0, 1], 0).into(), &names).await?;
-        let ca_pem = seat.ca_pem().context("the fake has no certificate")?;
-        let listed = format!("{HOST}:{}", seat.addr().port());
+        let subscription = FakeProvider::bind_tls(([127, 0, 0, 1], 0).into(), &names).await?;
+        let ca_pem = subscription
+            .ca_pem()
+            .context("the fake has no certificate")?;
+        let listed = format!("{HOST}:{}", subscription.addr().port());
         let mut egress = setup.egress;
         let fields = egress.as_object_mut().context("egress is an object")?;
         let custom = json!([{"host": listed, "caBundle": ca_pem}]);
@@ -81,7 +85,7 @@ impl Ground {
             .with("egress", egress)
             .with(
                 "auth",
-                json!({"subscriptionPassthrough": setup.is_seat_mode_on}),
+                json!({"subscriptionPassthrough": setup.is_subscription_mode_on}),
             );
         if !is_private {
             // An endpoint on loopback would not be accepted.
@@ -98,18 +102,18 @@ impl Ground {
             table,
             key,
             organisation,
-            seat,
+            subscription,
             _folder: folder,
         })
     }
 
     /// The base URL of the listed host.
     fn base(&self, path: &str) -> String {
-        format!("https://{HOST}:{}{path}", self.seat.addr().port())
+        format!("https://{HOST}:{}{path}", self.subscription.addr().port())
     }
 
-    /// A request of a seat's holder.
-    fn seat_request(&self, dialect: Dialect, base: &str) -> Request {
+    /// A request of a subscription's holder.
+    fn subscription_request(&self, dialect: Dialect, base: &str) -> Request {
         self.own_request(dialect, base)
             .header("x-anyray-auth-mode", "passthrough")
     }
@@ -117,8 +121,8 @@ impl Ground {
     /// A request with a client key and a token of its own to a host that it names.
     fn own_request(&self, dialect: Dialect, base: &str) -> Request {
         let token = match dialect {
-            Dialect::Messages => ANTHROPIC_SEAT,
-            Dialect::Chat | Dialect::Responses => OPENAI_SEAT,
+            Dialect::Messages => ANTHROPIC_SUBSCRIPTION,
+            Dialect::Chat | Dialect::Responses => OPENAI_SUBSCRIPTION,
         };
         self.bare_request(dialect, base)
             .header("authorization", &format!("Bearer {token}"))
@@ -137,8 +141,8 @@ impl Ground {
     }
 
     /// The one request that reached the named host.
-    fn take_seat_request(&self) -> Result<Recorded> {
-        let mut requests = self.seat.take_requests();
+    fn take_subscription_request(&self) -> Result<Recorded> {
+        let mut requests = self.subscription.take_requests();
         let request = requests.pop().context("nothing reached the named host")?;
         ensure!(requests.is_empty(), "more than one request reached it");
         Ok(request)
@@ -146,7 +150,10 @@ impl Ground {
 
     /// Nothing went anywhere.
     fn check_nothing_sent(&self) -> Result<()> {
-        ensure!(self.seat.requests().is_empty(), "it reached the named host");
+        ensure!(
+            self.subscription.requests().is_empty(),
+            "it reached the named host"
+        );
         ensure!(
             self.organisation.requests().is_empty(),
             "it reached the organisation's provider"

@@ -86,7 +86,8 @@ pub trait Provider: Sync + std::fmt::Debug {
         vec![self.path_prefix()]
     }
 
-    /// The provider's own hosts, to which the token of a caller's seat may go. Default: none.
+    /// The provider's own hosts, to which the token of a caller's subscription may go. Default:
+    /// none.
     fn own_hosts(&self) -> &'static [&'static str] {
         &[]
     }

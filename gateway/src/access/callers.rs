@@ -1,5 +1,5 @@
-//! Who calls: the credential of a request, held against what the replica knows and, where that is
-//! not enough, against the store.
+//! Who calls: the credential of a request, checked against what the replica knows and, where that
+//! is not enough, against the store.
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -121,7 +121,7 @@ impl Callers {
 
     async fn find(&self, key: PresentedKey) -> Result<Arc<Grant>, GatewayError> {
         if let Some(grant) = self.access.find(key.id) {
-            let grant = held_against(grant, key)?;
+            let grant = check_digest(grant, key)?;
             if !self.access.is_orphan(&grant) {
                 return Ok(grant);
             }
@@ -134,7 +134,7 @@ impl Callers {
             .await
             .map_err(|_| GatewayError::StoreUnavailable)?;
         let grant = self.access.find(key.id).ok_or(GatewayError::KeyUnknown)?;
-        held_against(grant, key)
+        check_digest(grant, key)
     }
 
     /// Takes in a key, and the invite that it came from, as the store has them.
@@ -166,7 +166,7 @@ impl Callers {
         let (Some(accounts), Some((header, token))) = (&self.accounts, &presented.token) else {
             return Ok(None);
         };
-        // Others are somebody else's, for example those of seats.
+        // Others are somebody else's, for example those of subscriptions.
         if !service_account::claims_to_be_one(token) {
             return Ok(None);
         }
@@ -349,7 +349,7 @@ fn confirm(store: Arc<dyn Store>, access: Arc<Access>, key: String, invite: Opti
 }
 
 /// The key, if it is the one that was presented.
-fn held_against(grant: Arc<Grant>, key: PresentedKey) -> Result<Arc<Grant>, GatewayError> {
+fn check_digest(grant: Arc<Grant>, key: PresentedKey) -> Result<Arc<Grant>, GatewayError> {
     let digest = grant.facts.digest;
     if digest.is_some_and(|digest| digest.matches(&key.digest)) {
         Ok(grant)
@@ -358,7 +358,7 @@ fn held_against(grant: Arc<Grant>, key: PresentedKey) -> Result<Arc<Grant>, Gate
     }
 }
 
-/// Whether a caller without a key of ours is served.
+/// Whether a caller without a client key is served.
 ///
 /// # Errors
 /// [`GatewayError::KeyMissing`].

@@ -24,7 +24,7 @@ pub struct Snapshot {
     pub is_indexed: bool,
     /// Whether callers need a client key.
     pub client_keys: ClientKeys,
-    /// Whether callers may use their own seats.
+    /// Whether callers may use their own subscriptions.
     pub subscription_passthrough: bool,
     /// Who may use the admin API; nobody, if absent.
     pub admin: Option<Admin>,

@@ -1,4 +1,5 @@
-//! Credentials that arrive with a request: which one is ours, which one is the caller's own.
+//! Credentials that arrive with a request: which one is gateway-issued, which one is the caller's
+//! own.
 //!
 //! Whether ours is good is asked of `access`; [`crate::access::callers`] does so.
 
@@ -40,7 +41,7 @@ impl CallerCredential {
 /// What a request says about who sends it.
 #[derive(Debug, Default)]
 pub struct Presented {
-    /// A client key of ours, well formed.
+    /// A well-formed client key.
     pub key: Option<PresentedKey>,
     /// What may be a token of a `ServiceAccount`: the header and the token.
     pub token: Option<(HeaderName, Box<str>)>,
@@ -64,13 +65,13 @@ pub struct PresentedKey {
 ///
 /// # Errors
 /// [`GatewayError::DuplicateCredential`] where one header came twice,
-/// [`GatewayError::ConflictingCredentials`] where two headers hold different keys of ours,
+/// [`GatewayError::ConflictingCredentials`] where two headers hold different client keys,
 /// [`GatewayError::InvalidKey`] or [`GatewayError::InviteCodeAsKey`].
 pub fn read(headers: &HeaderMap) -> Result<Presented, GatewayError> {
     read_with(headers, Presented::take_ours)
 }
 
-/// Reads the caller's own credential alone, where there is no store that could know a key of ours:
+/// Reads the caller's own credential alone, where there is no store that could know a client key:
 /// such a key then counts for nothing, whole or not, and still goes nowhere.
 ///
 /// # Errors
@@ -137,13 +138,13 @@ impl Presented {
     }
 }
 
-/// Whether a header's value carries a credential of ours, whatever the header.
+/// Whether a header's value carries a gateway-issued credential, whatever the header.
 pub fn holds_ours(value: &HeaderValue) -> bool {
     let text = value.to_str().unwrap_or_default();
     OWN_KEY_PREFIXES.iter().any(|prefix| text.contains(prefix)) && find_ours(value).is_some()
 }
 
-/// Whether a URL carries a credential of ours, where proxies and logs keep it.
+/// Whether a URL carries a gateway-issued credential, where proxies and logs keep it.
 pub fn is_in_url(uri: &Uri) -> bool {
     let text = uri.path_and_query().map_or("", |both| both.as_str());
     if !text.contains(['%', '_']) {

@@ -7,11 +7,11 @@ use http::{HeaderMap, HeaderValue, header::VIA};
 
 use crate::error::GatewayError;
 
-/// Most gateways of ours that a request may pass: a loop whose gateways have many replicas ends
+/// Most Anyray gateways that a request may pass: a loop whose gateways have many replicas ends
 /// here, before it meets the same process again.
 const MAX_HOPS: usize = 8;
 
-/// How a gateway of ours calls itself, before the number of its process.
+/// How an Anyray gateway calls itself, before the number of its process.
 const PSEUDONYM: &str = "anyray-";
 
 /// Notes in the header `via` that the request passed the process of this number.

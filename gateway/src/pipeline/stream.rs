@@ -332,7 +332,7 @@ impl Relay {
 
     /// When something must happen if the provider stays silent.
     ///
-    /// Bytes that arrive meanwhile move it, but the timer is set anew only when it fires.
+    /// Bytes that arrive meanwhile move it, but the timer is set again only when it fires.
     fn next_wake(&self) -> Instant {
         let idle = self.last_byte + self.timeouts.idle;
         let total = self.record.deadline().map(|(deadline, _)| deadline);

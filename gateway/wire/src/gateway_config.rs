@@ -111,7 +111,7 @@ pub struct Auth {
     /// Whether a client key is demanded of every caller. Default: Required.
     #[serde(default)]
     pub client_keys: ClientKeys,
-    /// Lets callers use their own seat at a provider, by `x-anyray-auth-mode: passthrough`.
+    /// Lets callers use their own subscription at a provider, by `x-anyray-auth-mode: passthrough`.
     /// Default: false.
     #[serde(default)]
     pub subscription_passthrough: bool,

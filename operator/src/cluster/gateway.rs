@@ -48,7 +48,7 @@ fn reconcile(object: Arc<Guarded<AnyrayGateway>>, context: Arc<Context>) -> Pass
 
 /// Reads, validates, builds, applies and reports.
 ///
-/// The object is read anew, so that a status is never derived from one that was overtaken.
+/// The object is read again, so that a status is never derived from one that was overtaken.
 async fn pass(key: &ObjectKey, context: &Context) -> Result<Action, CallError> {
     let found = context.cluster.get_guarded::<AnyrayGateway>(key).await?;
     let gateway = match found {

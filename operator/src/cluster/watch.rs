@@ -77,7 +77,7 @@ pub enum Change<'a, K> {
         /// As it is now.
         new: Option<&'a K>,
     },
-    /// All were listed anew; what happened in between is unknown.
+    /// All were listed again; what happened in between is unknown.
     Listed,
 }
 
@@ -137,7 +137,7 @@ fn trim(metadata: &mut ObjectMeta) {
     metadata.annotations = None;
 }
 
-/// Pauses that double up to the longest, and begin anew after an event.
+/// Pauses that double up to the longest, and begin again after an event.
 #[derive(Debug, Default)]
 struct Pauses(u32);
 

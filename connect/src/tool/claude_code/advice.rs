@@ -44,17 +44,17 @@ fn of_other_services(environment: &Environment, settings: &str) -> Vec<String> {
 /// Of settings by which it signs in otherwise.
 fn of_sign_in(setup: &Setup, settings: &str) -> impl Iterator<Item = &'static str> {
     let find = |key| find_text(settings, &[key]).ok().flatten();
-    let is_seat = setup.billing == Billing::Subscription;
+    let is_subscription = setup.billing == Billing::Subscription;
     let helper = find("apiKeyHelper").map(|_| {
-        if is_seat {
-            "apiKeyHelper in the settings is used instead of your seat: delete it."
+        if is_subscription {
+            "apiKeyHelper in the settings is used instead of your subscription: delete it."
         } else {
             "apiKeyHelper in the settings still runs: delete it if it prints another client key of the gateway."
         }
     });
     let login = find("forceLoginMethod");
-    let login = login.filter(|method| is_seat && method != "claudeai").map(|_| {
-        "forceLoginMethod in the settings keeps you from signing in with a seat: set it to \"claudeai\"."
+    let login = login.filter(|method| is_subscription && method != "claudeai").map(|_| {
+        "forceLoginMethod in the settings keeps you from signing in with a subscription: set it to \"claudeai\"."
     });
     helper.into_iter().chain(login)
 }

@@ -146,12 +146,12 @@ fn ours_is_taken_out_of_a_file_that_has_come_to_be_ignored() {
 }
 
 #[test]
-fn a_key_beside_a_seat_is_not_shown_to_anthropic() {
+fn a_key_beside_a_subscription_is_not_shown_to_anthropic() {
     for setup in setups() {
-        let is_seat = setup.billing == Billing::Subscription;
+        let is_subscription = setup.billing == Billing::Subscription;
         let applied = apply(&setup, None);
         let quiet = json::find_string(&applied, QUIET).expect("read");
-        let expected = (is_seat && setup.credential.key().is_some()).then_some("1");
+        let expected = (is_subscription && setup.credential.key().is_some()).then_some("1");
         assert_eq!(quiet.as_deref(), expected, "{applied}");
         let environment = Environment::new(System::Linux, PathBuf::from("/"), BTreeMap::new());
         let advice = ClaudeCode.next_steps(&setup, &environment).join("\n");
@@ -198,14 +198,19 @@ fn variables_that_win_over_ours_are_named() {
 }
 
 #[test]
-fn settings_that_win_over_a_seat_are_named() {
+fn settings_that_win_over_a_subscription_are_named() {
     let helper = r#"{"apiKeyHelper": "secret"}"#;
     let (console, claude) = (
         "{\"forceLoginMethod\": \"console\"}",
         "{\"forceLoginMethod\": \"claudeai\"}",
     );
     for (billing, base, word, expected) in [
-        (Billing::Subscription, helper, "instead of your seat", true),
+        (
+            Billing::Subscription,
+            helper,
+            "instead of your subscription",
+            true,
+        ),
         (Billing::Organisation, helper, "another client key", true),
         (Billing::Subscription, console, "forceLogin", true),
         (Billing::Subscription, claude, "forceLogin", false),

@@ -163,11 +163,11 @@ fn people_are_told_of_variables_from_elsewhere() {
 }
 
 #[test]
-fn people_are_told_what_a_seat_does_not_pay_for() {
+fn people_are_told_what_a_subscription_does_not_pay_for() {
     let billing = Billing::Subscription;
     let setup = Setup { billing, ..setup() };
     let told = ShellEnv.next_steps(&setup, &linux(&[("SHELL", "/bin/bash")]));
-    assert_eq!(told[1..], [SEAT]);
+    assert_eq!(told[1..], [SUBSCRIPTION]);
 }
 
 #[test]

@@ -18,9 +18,9 @@ pub struct Auth {
     /// Confirms that a gateway without client keys may be reached from outside the cluster.
     /// Default: false.
     pub acknowledge_open: bool,
-    /// Lets callers use their own seat at a provider: with `x-anyray-auth-mode: passthrough` their
-    /// token goes on to the provider's own hosts, or to those of `egress.customHosts`, and their
-    /// client key travels in `x-anyray-api-key`. Default: false.
+    /// Lets callers use their own subscription at a provider: with `x-anyray-auth-mode:
+    /// passthrough` their token goes on to the provider's own hosts, or to those of
+    /// `egress.customHosts`, and their client key travels in `x-anyray-api-key`. Default: false.
     pub subscription_passthrough: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The credentials that the clouds of a fake take, and the token servers for them.
+//! The credentials that the cloud providers of a fake take, and the token servers for them.
 
 use std::time::Duration;
 

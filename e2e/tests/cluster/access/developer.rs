@@ -1,4 +1,5 @@
-//! A developer's day: an invite, one command, the real tools by key and by seat, and out again.
+//! A developer's day: an invite, one command, the real tools by key and by subscription, and out
+//! again.
 
 use std::{fs, process::Command};
 
@@ -21,12 +22,12 @@ use crate::{
     trial::{Context, Entry, shared},
 };
 
-/// The hosts of seats. Nothing leads to the internet here: the gateway's pods take the node for
-/// them, where the trial stands in.
-const SEAT_HOSTS: [&str; 2] = ["api.anthropic.com", "chatgpt.com"];
+/// The hosts of subscriptions. Nothing leads to the internet here: the gateway's pods take the node
+/// for them, where the trial stands in.
+const SUBSCRIPTION_HOSTS: [&str; 2] = ["api.anthropic.com", "chatgpt.com"];
 
-/// A seat at Anthropic.
-const CLAUDE_SEAT: &str = "sk-ant-oat01-seat-of-ada-0123456789";
+/// A subscription at Anthropic.
+const CLAUDE_SUBSCRIPTION: &str = "sk-ant-oat01-subscription-of-ada-0123456789";
 
 pub(crate) fn trials() -> Vec<Entry> {
     vec![
@@ -35,8 +36,9 @@ pub(crate) fn trials() -> Vec<Entry> {
     ]
 }
 
-/// A gateway that wants keys, lets seats pass, and trusts the fake for the hosts of seats.
-async fn start(context: &Context, seats: &FakeProvider) -> Result<()> {
+/// A gateway that wants keys, lets subscriptions pass, and trusts the fake for the hosts of
+/// subscriptions.
+async fn start(context: &Context, subscriptions: &FakeProvider) -> Result<()> {
     context.operator().await?;
     context.start_echo().await?;
     let anthropic = json!({
@@ -44,15 +46,15 @@ async fn start(context: &Context, seats: &FakeProvider) -> Result<()> {
         "endpoint": { "url": "http://echo:8786" },
     });
     let trusted = json!({
-        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "seats" },
-        "data": { "ca.crt": seats.ca_pem().context("the fake has no certificate")? },
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "subscriptions" },
+        "data": { "ca.crt": subscriptions.ca_pem().context("the fake has no certificate")? },
     });
-    let host = |host| json!({ "host": host, "caBundleRef": { "name": "seats" } });
+    let host = |host| json!({ "host": host, "caBundleRef": { "name": "subscriptions" } });
     let spec = json!({
         // Until its pods know the hosts.
         "replicas": 0,
         "auth": { "clientKeys": "Required", "subscriptionPassthrough": true },
-        "egress": { "customHosts": SEAT_HOSTS.map(host) },
+        "egress": { "customHosts": SUBSCRIPTION_HOSTS.map(host) },
     });
     context
         .apply(&[
@@ -67,7 +69,7 @@ async fn start(context: &Context, seats: &FakeProvider) -> Result<()> {
     context
         .kubectl(&["wait", "--for=create", "deployment/g", limit])
         .await?;
-    let aliases = json!([{ "ip": NODE.to_string(), "hostnames": SEAT_HOSTS }]);
+    let aliases = json!([{ "ip": NODE.to_string(), "hostnames": SUBSCRIPTION_HOSTS }]);
     let pods = json!({ "spec": { "template": { "spec": { "hostAliases": aliases } } } });
     context.patch("deployment/g", &pods).await?;
     let one = json!({ "spec": { "replicas": 1 } });
@@ -76,9 +78,9 @@ async fn start(context: &Context, seats: &FakeProvider) -> Result<()> {
 }
 
 async fn works(context: Context) -> Result<()> {
-    let names = SEAT_HOSTS.map(str::to_owned);
-    let seats = FakeProvider::bind_tls((NODE, 443).into(), &names).await?;
-    start(&context, &seats).await?;
+    let names = SUBSCRIPTION_HOSTS.map(str::to_owned);
+    let subscriptions = FakeProvider::bind_tls((NODE, 443).into(), &names).await?;
+    start(&context, &subscriptions).await?;
     context
         .apply(&[invite("ada", &json!({ "team": "research" }))])
         .await?;
@@ -91,12 +93,15 @@ async fn works(context: Context) -> Result<()> {
     ada.connect(&["--gateway", &url, "--invite", &code, "--yes"])
         .await?;
     ada.both_answer().await?;
-    ensure!(seats.requests().is_empty(), "a seat paid in key mode");
+    ensure!(
+        subscriptions.requests().is_empty(),
+        "a subscription paid in key mode"
+    );
     wait_for_state(&context, "invite/ada", "Redeemed").await?;
     ada.connect(&["doctor"]).await?;
 
     ada.connect(&["--subscription", "--yes"]).await?;
-    ada.seats_pay(&seats).await?;
+    ada.subscriptions_pay(&subscriptions).await?;
     ada.connect(&["doctor"]).await?;
 
     let mut keys = redeemed_keys(&context).await?;
@@ -245,16 +250,17 @@ impl Ada {
         Ok(())
     }
 
-    async fn seats_pay(&self, seats: &FakeProvider) -> Result<()> {
-        let seat = |client: Client| client.env("CLAUDE_CODE_OAUTH_TOKEN", CLAUDE_SEAT);
-        let finished = self.claude(seat).await?.succeeded()?;
+    async fn subscriptions_pay(&self, subscriptions: &FakeProvider) -> Result<()> {
+        let subscription =
+            |client: Client| client.env("CLAUDE_CODE_OAUTH_TOKEN", CLAUDE_SUBSCRIPTION);
+        let finished = self.claude(subscription).await?.succeeded()?;
         ensure!(
             finished.stdout.contains("echo: hello"),
             "{}",
             finished.report()
         );
-        let request = last(seats, "/v1/messages")?;
-        check_seat(&request, &format!("Bearer {CLAUDE_SEAT}"))?;
+        let request = last(subscriptions, "/v1/messages")?;
+        check_subscription(&request, &format!("Bearer {CLAUDE_SUBSCRIPTION}"))?;
 
         let (login, token) = chatgpt_login();
         let finished = self.codex(&[("auth.json", login)]).await?.succeeded()?;
@@ -263,15 +269,16 @@ impl Ada {
             "{}",
             finished.report()
         );
-        let request = last(seats, "/backend-api/codex/responses")?;
-        check_seat(&request, &format!("Bearer {token}"))
+        let request = last(subscriptions, "/backend-api/codex/responses")?;
+        check_subscription(&request, &format!("Bearer {token}"))
     }
 
     async fn both_are_refused(&self) -> Result<()> {
-        let seat = |client: Client| client.env("CLAUDE_CODE_OAUTH_TOKEN", CLAUDE_SEAT);
+        let subscription =
+            |client: Client| client.env("CLAUDE_CODE_OAUTH_TOKEN", CLAUDE_SUBSCRIPTION);
         let (login, _) = chatgpt_login();
         for finished in [
-            self.claude(seat).await?,
+            self.claude(subscription).await?,
             self.codex(&[("auth.json", login)]).await?,
         ] {
             ensure!(
@@ -284,7 +291,8 @@ impl Ada {
     }
 }
 
-/// What `codex login` leaves of a seat at ChatGPT, and the token in it. Nobody has signed it.
+/// What `codex login` leaves of a subscription at ChatGPT, and the token in it. Nobody has signed
+/// it.
 fn chatgpt_login() -> (String, String) {
     let encode = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let claims = json!({
@@ -301,7 +309,7 @@ fn chatgpt_login() -> (String, String) {
     let token = format!(
         "{head}.{}.{}",
         encode(claims),
-        URL_SAFE_NO_PAD.encode("seat")
+        URL_SAFE_NO_PAD.encode("subscription")
     );
     let login = json!({
         "auth_mode": "chatgpt",
@@ -316,8 +324,8 @@ fn chatgpt_login() -> (String, String) {
 }
 
 /// The last request below a path.
-fn last(seats: &FakeProvider, path: &str) -> Result<Recorded> {
-    let requests = seats.take_requests();
+fn last(subscriptions: &FakeProvider, path: &str) -> Result<Recorded> {
+    let requests = subscriptions.take_requests();
     let paths: Vec<_> = requests
         .iter()
         .map(|it| it.path_and_query.clone())
@@ -327,8 +335,8 @@ fn last(seats: &FakeProvider, path: &str) -> Result<Recorded> {
     found.with_context(|| format!("no {path} in {paths:?}"))
 }
 
-/// The seat's token came, and nothing of ours beside it.
-fn check_seat(request: &Recorded, authorization: &str) -> Result<()> {
+/// The subscription's token came, and nothing of ours beside it.
+fn check_subscription(request: &Recorded, authorization: &str) -> Result<()> {
     ensure!(
         request.header("authorization") == Some(authorization),
         "another credential"

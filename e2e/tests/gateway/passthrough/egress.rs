@@ -62,7 +62,7 @@ async fn s10_a_listed_name_at_a_private_address_is_not_dialled() -> Result<()> {
 #[tokio::test]
 async fn s10_each_dial_asks_anew_and_takes_allowed_addresses_only() -> Result<()> {
     let ground = Ground::start(Setup::default()).await?;
-    let request = ground.seat_request(Dialect::Messages, &ground.base(""));
+    let request = ground.subscription_request(Dialect::Messages, &ground.base(""));
     // The host closes the connection within its answer, so that none is kept.
     let cut = Dialect::Messages.request("fake-cut-body");
     let request = request.body(cut.body_bytes());
@@ -73,7 +73,7 @@ async fn s10_each_dial_asks_anew_and_takes_allowed_addresses_only() -> Result<()
         (format!("127.0.0.1 {HOST}\n"), 200),
     ] {
         fs::write(&ground.table, &hosts)?;
-        ground.seat.take_requests();
+        ground.subscription.take_requests();
         let answer = ground.send(&request).await?;
         assert_eq!(answer.status(), expected, "{hosts}: {}", answer.text());
         if expected == 502 {
@@ -81,7 +81,7 @@ async fn s10_each_dial_asks_anew_and_takes_allowed_addresses_only() -> Result<()
             ground.check_nothing_sent()?;
         } else {
             ensure!(!answer.is_whole, "the connection was kept");
-            ground.take_seat_request()?;
+            ground.take_subscription_request()?;
         }
     }
     Ok(())
@@ -91,7 +91,7 @@ async fn s10_each_dial_asks_anew_and_takes_allowed_addresses_only() -> Result<()
 async fn s10_a_host_with_another_certificate_gets_no_token() -> Result<()> {
     let ground = Ground::start(Setup::default()).await?;
     // The built-in roots know nothing of the fake's authority.
-    let port = ground.seat.addr().port();
+    let port = ground.subscription.addr().port();
     let listed = json!([{"host": format!("{HOST}:{port}")}]);
     let egress = json!({"allowedNetworks": ["127.0.0.0/8"], "customHosts": listed});
     let config = Config::for_provider("https://provider.test")
@@ -117,10 +117,10 @@ async fn s10_redirects_are_passed_on_and_not_followed() -> Result<()> {
     for status in [301, 302, 303, 307, 308] {
         let model = format!("fake-status-{status}");
         let body = Dialect::Messages.request(&model);
-        let request = ground.seat_request(Dialect::Messages, &ground.base(""));
+        let request = ground.subscription_request(Dialect::Messages, &ground.base(""));
         let answer = ground.send(&request.body(body.body_bytes())).await?;
         assert_eq!(answer.status(), status);
-        ground.take_seat_request()?;
+        ground.take_subscription_request()?;
     }
     // The fake names no place to go to; this provider does, and the gateway sends by one client.
     let trap = TcpListener::bind("127.0.0.1:0").await?;

@@ -7,7 +7,7 @@ use anyray_e2e::{
 };
 use serde_json::json;
 
-use super::{ANTHROPIC_SEAT, Ground, HOST, OPENAI_SEAT, OTHER_HOST, Setup};
+use super::{ANTHROPIC_SUBSCRIPTION, Ground, HOST, OPENAI_SUBSCRIPTION, OTHER_HOST, Setup};
 
 /// Spellings of row S10 that a header can carry, and their like.
 const SPELLINGS: &[&str] = &[
@@ -29,43 +29,43 @@ const SPELLINGS: &[&str] = &[
     "https://127.0.0.1",
     "https://10.0.0.1:6443",
     "https://0",
-    "https://seat.example.test@10.0.0.1",
-    "https://user@seat.example.test",
-    "https://user:pass@seat.example.test",
-    "https://seat.example.test#@evil.example.test",
-    "https://seat.example.test#",
-    "https://seat.example.test?x=1",
-    "https://seat.example.test\\@evil.example.test",
-    "https://seat.example.test%2eevil.example.test",
-    "https://seat.example.test%00",
-    "https://seat.example.test.",
-    "https://seat.example.test./v1",
+    "https://subscription.example.test@10.0.0.1",
+    "https://user@subscription.example.test",
+    "https://user:pass@subscription.example.test",
+    "https://subscription.example.test#@evil.example.test",
+    "https://subscription.example.test#",
+    "https://subscription.example.test?x=1",
+    "https://subscription.example.test\\@evil.example.test",
+    "https://subscription.example.test%2eevil.example.test",
+    "https://subscription.example.test%00",
+    "https://subscription.example.test.",
+    "https://subscription.example.test./v1",
     "https://.example.test",
-    "https://seat..example.test",
-    "https://-seat.example.test",
+    "https://subscription..example.test",
+    "https://-subscription.example.test",
     "https://seat_.example.test",
-    "https://seat.example.test:0",
-    "https://seat.example.test:65536",
-    "https://seat.example.test:",
-    "https://seat.example.test:443:443",
-    "https://seat.example.test:+443",
-    "https://seat.example.test: 443",
-    "https://seat.example.test/../admin",
-    "https://seat.example.test/./v1",
-    "https://seat.example.test//v1",
-    "https://seat.example.test/v1/%2e%2e",
-    "https://seat.example.test/v1;x",
-    "https:/seat.example.test",
-    "https:seat.example.test",
-    "//seat.example.test",
-    "http://seat.example.test",
-    "ftp://seat.example.test",
+    "https://subscription.example.test:0",
+    "https://subscription.example.test:65536",
+    "https://subscription.example.test:",
+    "https://subscription.example.test:443:443",
+    "https://subscription.example.test:+443",
+    "https://subscription.example.test: 443",
+    "https://subscription.example.test/../admin",
+    "https://subscription.example.test/./v1",
+    "https://subscription.example.test//v1",
+    "https://subscription.example.test/v1/%2e%2e",
+    "https://subscription.example.test/v1;x",
+    "https:/subscription.example.test",
+    "https:subscription.example.test",
+    "//subscription.example.test",
+    "http://subscription.example.test",
+    "ftp://subscription.example.test",
     "file:///etc/passwd",
-    "gopher://seat.example.test",
+    "gopher://subscription.example.test",
     "https://s\u{e9}at.example.test",
-    "https://seat.example.test, https://evil.example.test",
-    "https://seat.example.test https://evil.example.test",
-    "https://seat\texample.test",
+    "https://subscription.example.test, https://evil.example.test",
+    "https://subscription.example.test https://evil.example.test",
+    "https://subscription\texample.test",
     "https://",
     "https://:443",
     "",
@@ -76,7 +76,7 @@ async fn s10_no_other_spelling_of_a_host_is_taken() -> Result<()> {
     let ground = Ground::start(Setup::default()).await?;
     for spelling in SPELLINGS {
         for request in [
-            ground.seat_request(Dialect::Messages, spelling),
+            ground.subscription_request(Dialect::Messages, spelling),
             ground.own_request(Dialect::Messages, spelling),
         ] {
             let answer = ground.send(&request).await?;
@@ -87,7 +87,7 @@ async fn s10_no_other_spelling_of_a_host_is_taken() -> Result<()> {
     }
     let long = format!("https://{HOST}/{}", "x".repeat(2000));
     let answer = ground
-        .send(&ground.seat_request(Dialect::Chat, &long))
+        .send(&ground.subscription_request(Dialect::Chat, &long))
         .await?;
     Dialect::Chat.check_refusal(&answer, 400, "custom_host_invalid")?;
     ground.check_nothing_sent()
@@ -97,10 +97,10 @@ async fn s10_no_other_spelling_of_a_host_is_taken() -> Result<()> {
 async fn s10_line_ends_within_a_host_are_no_request() -> Result<()> {
     let ground = Ground::start(Setup::default()).await?;
     for text in [
-        "https://seat.example.test\r x",
-        "https://seat.example.test\0",
+        "https://subscription.example.test\r x",
+        "https://subscription.example.test\0",
     ] {
-        let request = ground.seat_request(Dialect::Messages, text);
+        let request = ground.subscription_request(Dialect::Messages, text);
         let answer = ground.send(&request).await?;
         assert_eq!(answer.status(), 400, "{text:?}");
     }
@@ -110,7 +110,7 @@ async fn s10_line_ends_within_a_host_are_no_request() -> Result<()> {
         ground.base("")
     );
     let answer = ground
-        .send(&ground.seat_request(Dialect::Messages, &split))
+        .send(&ground.subscription_request(Dialect::Messages, &split))
         .await?;
     ensure!(answer.status() == 400, "{}", answer.text());
     ground.check_nothing_sent()
@@ -119,7 +119,7 @@ async fn s10_line_ends_within_a_host_are_no_request() -> Result<()> {
 #[tokio::test]
 async fn s10_a_host_that_is_not_listed_is_refused() -> Result<()> {
     let ground = Ground::start(Setup::default()).await?;
-    let port = ground.seat.addr().port();
+    let port = ground.subscription.addr().port();
     for base in [
         // The same machine by another name, and the listed name at other ports.
         format!("https://{OTHER_HOST}:{port}"),
@@ -129,11 +129,11 @@ async fn s10_a_host_that_is_not_listed_is_refused() -> Result<()> {
         format!("https://{HOST}.evil.example.test:{port}"),
         "https://metadata.google.internal".to_owned(),
         "https://kubernetes.default.svc".to_owned(),
-        // Each provider's own host is one for that provider's seats only.
+        // Each provider's own host is one for that provider's subscriptions only.
         "https://api.openai.com".to_owned(),
     ] {
         for request in [
-            ground.seat_request(Dialect::Messages, &base),
+            ground.subscription_request(Dialect::Messages, &base),
             ground.own_request(Dialect::Messages, &base),
         ] {
             let answer = ground.send(&request).await?;
@@ -142,7 +142,7 @@ async fn s10_a_host_that_is_not_listed_is_refused() -> Result<()> {
                 .context(base.clone())?;
         }
     }
-    // Without a seat not even the provider's own.
+    // Without a subscription not even the provider's own.
     let base = "https://api.anthropic.com";
     let answer = ground
         .send(&ground.own_request(Dialect::Messages, base))
@@ -155,7 +155,7 @@ async fn s10_a_host_that_is_not_listed_is_refused() -> Result<()> {
 async fn a_host_may_be_named_once() -> Result<()> {
     let ground = Ground::start(Setup::default()).await?;
     let base = ground.base("");
-    let request = ground.seat_request(Dialect::Messages, &base);
+    let request = ground.subscription_request(Dialect::Messages, &base);
     let answer = ground
         .send(&request.header("x-anyray-custom-host", &base))
         .await?;
@@ -164,14 +164,14 @@ async fn a_host_may_be_named_once() -> Result<()> {
 }
 
 #[tokio::test]
-async fn seats_are_refused_where_they_are_switched_off() -> Result<()> {
+async fn subscriptions_are_refused_where_they_are_switched_off() -> Result<()> {
     let setup = Setup {
-        is_seat_mode_on: false,
+        is_subscription_mode_on: false,
         ..Setup::default()
     };
     let ground = Ground::start(setup).await?;
     for dialect in Dialect::ALL {
-        let request = ground.seat_request(dialect, &ground.base("/v1"));
+        let request = ground.subscription_request(dialect, &ground.base("/v1"));
         for request in [request.clone(), request.without("x-anyray-custom-host")] {
             let answer = ground.send(&request).await?;
             let text = dialect.check_refusal(&answer, 403, "passthrough_disabled")?;
@@ -186,15 +186,16 @@ async fn s10_who_has_no_token_of_its_own_is_not_lent_one() -> Result<()> {
     let ground = Ground::start(Setup::default()).await?;
     for dialect in Dialect::ALL {
         let bare = ground.bare_request(dialect, &ground.base("/v1"));
-        let seat = bare.clone().header("x-anyray-auth-mode", "passthrough");
+        let subscription = bare.clone().header("x-anyray-auth-mode", "passthrough");
         let key = format!("Bearer {}", ground.key.secret);
         for request in [
             bare.clone(),
-            seat.clone(),
-            seat.clone().without("x-anyray-custom-host"),
-            seat.clone()
+            subscription.clone(),
+            subscription.clone().without("x-anyray-custom-host"),
+            subscription
+                .clone()
                 .header("authorization", "Bearer anyray-placeholder"),
-            seat.clone().header("authorization", &key),
+            subscription.clone().header("authorization", &key),
             bare.header("authorization", "Bearer"),
         ] {
             let answer = ground.send(&request).await?;
@@ -208,17 +209,21 @@ async fn s10_who_has_no_token_of_its_own_is_not_lent_one() -> Result<()> {
 async fn a_token_goes_to_no_other_provider_than_its_own() -> Result<()> {
     let ground = Ground::start(Setup::default()).await?;
     let cases = [
-        (Dialect::Chat, ANTHROPIC_SEAT),
-        (Dialect::Responses, ANTHROPIC_SEAT),
+        (Dialect::Chat, ANTHROPIC_SUBSCRIPTION),
+        (Dialect::Responses, ANTHROPIC_SUBSCRIPTION),
         (Dialect::Chat, "sk-ant-api03-key"),
-        (Dialect::Messages, OPENAI_SEAT),
+        (Dialect::Messages, OPENAI_SUBSCRIPTION),
         (Dialect::Messages, "sk-proj-key"),
     ];
     for (dialect, token) in cases {
         let bare = ground.bare_request(dialect, &ground.base("/v1"));
         let own = bare.header("authorization", &format!("Bearer {token}"));
-        let seat = own.clone().header("x-anyray-auth-mode", "passthrough");
-        for request in [own, seat.clone(), seat.without("x-anyray-custom-host")] {
+        let subscription = own.clone().header("x-anyray-auth-mode", "passthrough");
+        for request in [
+            own,
+            subscription.clone(),
+            subscription.without("x-anyray-custom-host"),
+        ] {
             let answer = ground.send(&request).await?;
             let text = dialect.check_refusal(&answer, 403, "token_of_other_provider")?;
             ensure!(text.contains(dialect.provider()), "{text}");
@@ -244,9 +249,9 @@ async fn an_unknown_auth_mode_is_a_400() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_seat_needs_a_client_key_and_its_providers_permission() -> Result<()> {
+async fn a_subscription_needs_a_client_key_and_its_providers_permission() -> Result<()> {
     let ground = Ground::start(Setup::default()).await?;
-    let request = ground.seat_request(Dialect::Messages, &ground.base(""));
+    let request = ground.subscription_request(Dialect::Messages, &ground.base(""));
     let stranger = request.clone().without("x-anyray-api-key");
     let answer = ground.send(&stranger).await?;
     Dialect::Messages.check_refusal(&answer, 401, "client_key_missing")?;
@@ -256,11 +261,11 @@ async fn a_seat_needs_a_client_key_and_its_providers_permission() -> Result<()> 
         .send(&stranger.header("x-anyray-api-key", &limited.secret))
         .await?;
     Dialect::Messages.check_refusal(&answer, 403, "provider_not_allowed")?;
-    // The organisation's list of paths holds for seats as well.
+    // The organisation's list of paths holds for subscriptions as well.
     let files = Request::new("GET", "/v1/files")
         .header("x-anyray-api-key", &ground.key.secret)
         .header("x-anyray-auth-mode", "passthrough")
-        .header("authorization", &format!("Bearer {OPENAI_SEAT}"));
+        .header("authorization", &format!("Bearer {OPENAI_SUBSCRIPTION}"));
     let answer = ground.send(&files).await?;
     Dialect::Chat.check_refusal(&answer, 404, "unknown_path")?;
     ground.check_nothing_sent()

@@ -37,8 +37,8 @@ impl Provider for Anthropic {
         &["api.anthropic.com"]
     }
 
-    /// Anthropic's keys and seat tokens begin with `sk-ant-`; `OpenAI`'s keys with `sk-proj-`, and
-    /// its seat tokens are JWTs.
+    /// Anthropic's keys and subscription tokens begin with `sk-ant-`; `OpenAI`'s keys with
+    /// `sk-proj-`, and its subscription tokens are JWTs.
     fn may_own(&self, token: &str) -> bool {
         !(token.starts_with("sk-proj-") || token.starts_with("eyJ"))
     }

@@ -32,7 +32,7 @@ impl Provider for OpenAi {
         Some("https://api.openai.com/v1".to_owned())
     }
 
-    /// `chatgpt.com` serves the seats of Codex.
+    /// `chatgpt.com` serves the subscriptions of Codex.
     fn own_hosts(&self) -> &'static [&'static str] {
         &["api.openai.com", "chatgpt.com"]
     }

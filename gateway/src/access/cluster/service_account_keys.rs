@@ -22,7 +22,8 @@ const CALL_LIMIT: Duration = Duration::from_secs(10);
 /// How often the keys are read again without a reason.
 const REFRESH: Duration = Duration::from_secs(600);
 
-/// Shortest time between two reads, whatever tokens come: those of seats name unknown keys, too.
+/// Shortest time between two reads, whatever tokens come: those of subscriptions name unknown keys,
+/// too.
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// Time between two tries to read at all.

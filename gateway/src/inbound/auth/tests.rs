@@ -154,7 +154,7 @@ fn without_a_store_keys_of_ours_count_for_nothing_whole_or_not() {
 }
 
 #[test]
-fn a_token_may_be_a_service_accounts_or_a_seats() {
+fn a_token_may_be_a_service_accounts_or_a_subscriptions() {
     let token = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln";
     let found = presented(&[("authorization", &format!("Bearer {token}"))]).expect("readable");
     assert_eq!(found.token.expect("a token").1.as_ref(), token);

@@ -7,7 +7,7 @@ use http::{HeaderName, header::AUTHORIZATION};
 use super::*;
 use crate::config;
 
-const SEAT: (&str, &str) = ("x-anyray-auth-mode", "passthrough");
+const SUBSCRIPTION: (&str, &str) = ("x-anyray-auth-mode", "passthrough");
 
 fn config(is_enabled: bool) -> Snapshot {
     let directory = tempfile::tempdir().expect("a directory");
@@ -50,7 +50,7 @@ fn without_either_header_the_gateways_keys_are_used() {
 }
 
 #[test]
-fn a_seat_needs_the_right_word_leave_and_a_token() {
+fn a_subscription_needs_the_right_word_leave_and_a_token() {
     let own = Some("Bearer sk-ant-oat01-x");
     for (value, is_enabled, own, expected) in [
         ("passthrough", true, own, None),
@@ -118,7 +118,7 @@ fn a_token_goes_to_no_other_provider() {
         ("Bearer eyJh.eyJi.c", "openai", true),
         ("Bearer eyJh.eyJi.c", "anthropic", false),
     ] {
-        let checked = check(token, &[SEAT], slug);
+        let checked = check(token, &[SUBSCRIPTION], slug);
         assert_eq!(checked.is_ok(), is_allowed, "{token} {slug}: {checked:?}");
         if let Err(error) = checked {
             let provider = anyray_providers::find(slug).expect("a provider").slug();
@@ -130,7 +130,7 @@ fn a_token_goes_to_no_other_provider() {
 
 /// Row S10 of the security catalogue.
 #[test]
-fn s10_a_token_goes_to_listed_hosts_and_seats_to_their_providers_own() {
+fn s10_a_token_goes_to_listed_hosts_and_subscriptions_to_their_providers_own() {
     const NAME: &str = "x-anyray-custom-host";
     for (host, is_subscription, is_allowed) in [
         ("https://llm.example.com/v1", false, true),
@@ -147,7 +147,7 @@ fn s10_a_token_goes_to_listed_hosts_and_seats_to_their_providers_own() {
         ("https://metadata.google.internal", true, false),
     ] {
         let pairs = if is_subscription {
-            vec![(NAME, host), SEAT]
+            vec![(NAME, host), SUBSCRIPTION]
         } else {
             vec![(NAME, host)]
         };
@@ -163,7 +163,11 @@ fn s10_a_token_goes_to_listed_hosts_and_seats_to_their_providers_own() {
 
 #[test]
 fn what_goes_on_is_what_the_caller_sent() {
-    let asked = ask(&[SEAT], Some("bearer  sk-ant-oat01-x"), &config(true));
+    let asked = ask(
+        &[SUBSCRIPTION],
+        Some("bearer  sk-ant-oat01-x"),
+        &config(true),
+    );
     let passthrough = asked.expect("acceptable").expect("a passthrough");
     assert_eq!(passthrough.credential.header, AUTHORIZATION);
     assert_eq!(passthrough.credential.value, "bearer  sk-ant-oat01-x");

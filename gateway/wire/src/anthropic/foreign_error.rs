@@ -1,4 +1,4 @@
-//! Errors of the clouds that serve Claude, in the envelope that Anthropic's SDKs read.
+//! Errors of the cloud providers that serve Claude, in the envelope that Anthropic's SDKs read.
 //!
 //! The status stays what it was; so does the message, since clients match its wording.
 //! Errors inside a stream are [`crate::bedrock::claude`]'s.

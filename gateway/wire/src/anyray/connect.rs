@@ -38,7 +38,7 @@ pub struct RedeemResponse {
 pub struct VerifyResponse {
     /// Whether callers need a client key.
     pub client_keys: ClientKeys,
-    /// Whether callers may have their own seats pay.
+    /// Whether callers may have their own subscriptions pay.
     pub subscription_passthrough: bool,
     /// The key that the request came with; absent if it had none and needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -369,7 +369,7 @@ fn a_suspended_key_is_no_unresolved_reference() {
     ));
 }
 
-/// kstatus would call the object failed, and Flux would stop, although the mended version is only
+/// kstatus would call the object failed, and Flux would stop, although the fixed version is only
 /// on its way.
 #[test]
 fn a_mended_spec_is_not_stalled_by_the_rollout_of_before() {

@@ -1,4 +1,4 @@
-//! A seat's token reaches the named host as it is, and nothing of ours goes along.
+//! A subscription's token reaches the named host as it is, and nothing of ours goes along.
 
 use anyhow::{Result, ensure};
 use anyray_e2e::{
@@ -7,9 +7,9 @@ use anyray_e2e::{
 };
 use anyray_fakes::Recorded;
 
-use super::{ANTHROPIC_SEAT, Ground, OPENAI_SEAT, Setup};
+use super::{ANTHROPIC_SUBSCRIPTION, Ground, OPENAI_SUBSCRIPTION, Setup};
 
-/// What Claude Code says of its seat; without the first of them the token is refused.
+/// What Claude Code says of its subscription; without the first of them the token is refused.
 const BETAS: &str = "oauth-2025-04-20,claude-code-20250219,interleaved-thinking-2025-05-14";
 
 /// Neither a key of the organisation nor a header of ours went to the named host.
@@ -35,11 +35,11 @@ fn credentials(request: &Recorded) -> Vec<(&str, String)> {
 }
 
 #[tokio::test]
-async fn s10_a_seats_token_reaches_the_listed_host_unchanged() -> Result<()> {
+async fn s10_a_subscriptions_token_reaches_the_listed_host_unchanged() -> Result<()> {
     let ground = Ground::start(Setup::default()).await?;
     let base = ground.base("");
     let request = ground
-        .seat_request(Dialect::Messages, &base)
+        .subscription_request(Dialect::Messages, &base)
         .header("anthropic-beta", BETAS)
         .header("x-app", "cli");
     for base in [
@@ -53,8 +53,8 @@ async fn s10_a_seats_token_reaches_the_listed_host_unchanged() -> Result<()> {
             .header("x-anyray-custom-host", base);
         let answer = ground.send(&request).await?;
         assert_eq!(answer.status(), 200, "{}", answer.text());
-        let got = ground.take_seat_request()?;
-        let bearer = format!("Bearer {ANTHROPIC_SEAT}");
+        let got = ground.take_subscription_request()?;
+        let bearer = format!("Bearer {ANTHROPIC_SUBSCRIPTION}");
         assert_eq!(credentials(&got), [("authorization", bearer)]);
         assert_eq!(got.header("anthropic-beta"), Some(BETAS));
         assert_eq!(got.header("x-app"), Some("cli"));
@@ -72,7 +72,7 @@ async fn s10_a_seats_token_reaches_the_listed_host_unchanged() -> Result<()> {
 }
 
 #[tokio::test]
-async fn s10_a_codex_seat_reaches_the_path_below_the_named_base() -> Result<()> {
+async fn s10_a_codex_subscription_reaches_the_path_below_the_named_base() -> Result<()> {
     let ground = Ground::start(Setup::default()).await?;
     for (base, status) in [
         ("/backend-api/codex", 200),
@@ -81,16 +81,16 @@ async fn s10_a_codex_seat_reaches_the_path_below_the_named_base() -> Result<()> 
         ("", 404),
     ] {
         let request = ground
-            .seat_request(Dialect::Responses, &ground.base(base))
+            .subscription_request(Dialect::Responses, &ground.base(base))
             .header("x-codex-turn-metadata", r#"{"installation_id":"canary"}"#)
             .header("chatgpt-account-id", "account-1")
             .header("session-id", "session-1");
         let answer = ground.send(&request).await?;
         assert_eq!(answer.status(), status, "{}", answer.text());
-        let got = ground.take_seat_request()?;
+        let got = ground.take_subscription_request()?;
         let expected = format!("{}/responses", base.trim_end_matches('/'));
         assert_eq!(got.path_and_query, expected);
-        let bearer = format!("Bearer {OPENAI_SEAT}");
+        let bearer = format!("Bearer {OPENAI_SUBSCRIPTION}");
         assert_eq!(credentials(&got), [("authorization", bearer)]);
         assert_eq!(got.header("x-codex-turn-metadata"), None);
         assert_eq!(got.header("chatgpt-account-id"), Some("account-1"));
@@ -105,10 +105,10 @@ async fn s10_a_codex_seat_reaches_the_path_below_the_named_base() -> Result<()> 
 }
 
 #[tokio::test]
-async fn a_seats_stream_passes_whole_and_is_logged_with_the_key() -> Result<()> {
+async fn a_subscriptions_stream_passes_whole_and_is_logged_with_the_key() -> Result<()> {
     let ground = Ground::start(Setup::default()).await?;
     for dialect in Dialect::ALL {
-        let request = ground.seat_request(
+        let request = ground.subscription_request(
             dialect,
             &ground.base(match dialect {
                 Dialect::Messages => "",
@@ -119,7 +119,7 @@ async fn a_seats_stream_passes_whole_and_is_logged_with_the_key() -> Result<()> 
         let request = request.body(stream.body_bytes());
         let answer = ground.send(&request).await?;
         assert_eq!(answer.status(), 200, "{}", answer.text());
-        let sent = ground.take_seat_request()?.sent;
+        let sent = ground.take_subscription_request()?.sent;
         ensure!(
             answer.is_whole && answer.body == sent,
             "the stream was changed"
@@ -134,16 +134,20 @@ async fn a_seats_stream_passes_whole_and_is_logged_with_the_key() -> Result<()> 
     anyray_e2e::wait::until("lines of the access log", limit, is_logged).await?;
     let said = [ground.gateway.access_log(), ground.gateway.diagnostics()].concat();
     let said = said.join("\n");
-    for secret in [ANTHROPIC_SEAT, OPENAI_SEAT, ground.key.secret.as_str()] {
+    for secret in [
+        ANTHROPIC_SUBSCRIPTION,
+        OPENAI_SUBSCRIPTION,
+        ground.key.secret.as_str(),
+    ] {
         ensure!(!said.contains(secret), "the logs tell a token");
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn s10_an_own_key_goes_to_a_listed_host_without_any_seat() -> Result<()> {
+async fn s10_an_own_key_goes_to_a_listed_host_without_any_subscription() -> Result<()> {
     let setup = Setup {
-        is_seat_mode_on: false,
+        is_subscription_mode_on: false,
         ..Setup::default()
     };
     let ground = Ground::start(setup).await?;
@@ -152,7 +156,7 @@ async fn s10_an_own_key_goes_to_a_listed_host_without_any_seat() -> Result<()> {
         .header("x-api-key", "sk-ant-of-the-caller");
     let answer = ground.send(&request).await?;
     assert_eq!(answer.status(), 200, "{}", answer.text());
-    let got = ground.take_seat_request()?;
+    let got = ground.take_subscription_request()?;
     let own = "sk-ant-of-the-caller".to_owned();
     assert_eq!(credentials(&got), [("x-api-key", own)]);
     check_nothing_of_ours(&got, &ground.key.secret)
@@ -171,6 +175,9 @@ async fn a_request_without_a_wish_of_its_own_uses_the_organisations_key() -> Res
         anyhow::bail!("{} requests reached the organisation's", requests.len());
     };
     assert_eq!(credentials(got), [("x-api-key", ANTHROPIC_KEY.to_owned())]);
-    ensure!(ground.seat.requests().is_empty(), "it reached another host");
+    ensure!(
+        ground.subscription.requests().is_empty(),
+        "it reached another host"
+    );
     Ok(())
 }
