@@ -24,5 +24,6 @@ pub mod metrics;
 pub mod ops;
 pub mod pod_report;
 pub mod push;
+pub mod reconcile;
 pub mod scope;
 pub mod watch;

@@ -154,23 +154,19 @@ impl Cluster {
         Ok(status.unwrap_or_default())
     }
 
-    /// Reads an object's metadata.
+    /// Reads the metadata of an object of any kind.
     ///
     /// # Errors
     /// [`CallError`]; that it does not exist is none.
-    pub async fn get_metadata<K>(
+    pub async fn get_metadata(
         &self,
+        resource: &ApiResource,
         namespace: &str,
         name: &str,
-    ) -> Result<Option<ObjectMeta>, CallError>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + Clone
-            + Debug
-            + DeserializeOwned,
-    {
-        let api = Api::<K>::namespaced(self.client.clone(), namespace);
-        let action = format!("read {} {namespace}/{name}", K::kind(&()));
+    ) -> Result<Option<ObjectMeta>, CallError> {
+        let client = self.client.clone();
+        let api = Api::<DynamicObject>::namespaced_with(client, namespace, resource);
+        let action = format!("read {} {namespace}/{name}", resource.kind);
         let found = call(action, api.get_metadata_opt(name)).await?;
         Ok(found.map(|found| found.metadata))
     }

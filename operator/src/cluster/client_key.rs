@@ -6,66 +6,56 @@ pub mod key;
 pub mod status;
 pub mod validate;
 
-use std::sync::Arc;
-
 use anyray_crds::{
     conditions::Reason,
     v1alpha1::{ClientKey, client_key::ClientKeyState},
 };
 use k8s_openapi::jiff::Timestamp;
-use kube::{Resource as _, core::error_boundary::InvalidObject, runtime::controller::Action};
+use kube::{core::error_boundary::InvalidObject, runtime::controller::Action};
 
 use crate::{
     cluster::{
         api::{CallError, Cluster},
         context::Context,
-        controller::{self, Pass, Passes},
+        controller,
         gateway::dereference::LOOK_FOR_FOREIGN_AGAIN,
         minted,
-        scope::Guarded,
+        reconcile::Reconcile,
         unreadable,
     },
     fault::Fault,
     metadata::ObjectKey,
 };
 use key::Random;
-use validate::References;
-use validate::ValidatedClientKey;
+use validate::{References, ValidatedClientKey};
 
-/// How the controller deals with client keys.
-pub const PASSES: Passes<Guarded<ClientKey>> = Passes {
-    kind: "ClientKey",
-    reconcile,
-    forget: |_, _| {},
-};
+impl Reconcile for ClientKey {
+    const KIND: &'static str = "ClientKey";
 
-/// One pass over a client key.
-fn reconcile(object: Arc<Guarded<ClientKey>>, context: Arc<Context>) -> Pass {
-    Box::pin(async move { Box::pin(pass(&ObjectKey::of(object.as_ref()), &context)).await })
-}
-
-/// Reads, validates, makes the key where there is none, and reports.
-async fn pass(key: &ObjectKey, context: &Context) -> Result<Action, CallError> {
-    let found = context.cluster.get_guarded::<ClientKey>(key).await?;
-    let client_key = match found {
-        None => return Ok(Action::await_change()),
-        Some(Err(object)) => return report_unreadable(key, &object, context).await,
-        Some(Ok(found)) if found.meta().deletion_timestamp.is_some() => {
-            return Ok(Action::await_change());
+    /// Validates, makes the key where there is none, and reports.
+    async fn reconcile(self, key: &ObjectKey, context: &Context) -> Result<Action, CallError> {
+        let now = Timestamp::now();
+        let references = match dereference::dereference(&self, context).await {
+            Ok(references) => references,
+            Err(error) => return fail(&self, error, context).await,
+        };
+        let mut validated = validate::validate(&self, &references, now);
+        if let Err(error) = apply(&mut validated, &references, &context.cluster).await {
+            return fail(&self, error, context).await;
         }
-        Some(Ok(found)) => found,
-    };
-    let now = Timestamp::now();
-    let references = match dereference::dereference(&client_key, context).await {
-        Ok(references) => references,
-        Err(error) => return fail(&client_key, error, context).await,
-    };
-    let mut validated = validate::validate(&client_key, &references, now);
-    if let Err(error) = apply(&mut validated, &references, &context.cluster).await {
-        return fail(&client_key, error, context).await;
+        report(&self, &validated, context).await?;
+        Ok(look_again(key, &validated, now))
     }
-    report(&client_key, &validated, context).await?;
-    Ok(look_again(key, &validated, now))
+
+    async fn report_unreadable(
+        key: &ObjectKey,
+        unreadable: &InvalidObject,
+        context: &Context,
+    ) -> Result<(), CallError> {
+        let stored = context.cluster.get_status::<Self>(key).await?;
+        let status = unreadable::status(stored, unreadable);
+        context.cluster.apply_status::<Self>(key, &status).await
+    }
 }
 
 /// Makes the key. Its Secret comes before the status: a pass that ends between the two finds it and
@@ -130,18 +120,4 @@ async fn report(
         .cluster
         .report(client_key, &status, conditions)
         .await
-}
-
-async fn report_unreadable(
-    key: &ObjectKey,
-    object: &InvalidObject,
-    context: &Context,
-) -> Result<Action, CallError> {
-    let stored = context.cluster.get_status::<ClientKey>(key).await?;
-    let status = unreadable::status(stored, object);
-    context
-        .cluster
-        .apply_status::<ClientKey>(key, &status)
-        .await?;
-    Ok(Action::await_change())
 }

@@ -1,5 +1,5 @@
-//! Runs the passes over the objects of one kind: a bounded number at once, again after an error,
-//! and none brought down by another.
+//! Reconciles the objects of one kind: a bounded number at once, again after an error, and none
+//! brought down by another.
 
 use std::{
     collections::HashMap,
@@ -27,7 +27,7 @@ use crate::{
     metadata::ObjectKey,
 };
 
-/// Passes that run at once.
+/// Objects that are reconciled at once.
 const CONCURRENCY: u16 = 16;
 
 /// Longest pause after an error of the API server's: it may be back any time.
@@ -39,35 +39,35 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Every object is looked at again after this time, give or take a fifth.
 const RESYNC: Duration = Duration::from_secs(600);
 
-/// Why a pass did not come to its end.
+/// Why reconciling an object did not come to its end.
 #[derive(Debug, thiserror::Error)]
-pub enum PassError {
+pub enum ReconcileError {
     /// The Kubernetes API.
     #[error(transparent)]
     Call(#[from] CallError),
     /// A fault of the operator's own; the log has its place.
-    #[error("the pass panicked")]
+    #[error("reconciling panicked")]
     Panic,
 }
 
-/// A pass in progress.
-pub type Pass = BoxFuture<'static, Result<Action, CallError>>;
+/// The reconciling of one object.
+pub type Reconciling = BoxFuture<'static, Result<Action, CallError>>;
 
 /// What there is to do for the objects of one kind.
 #[derive(Clone, Copy, Debug)]
-pub struct Passes<K> {
+pub struct Reconciler<K> {
     /// The kind's name.
     pub kind: &'static str,
-    /// A pass over one object.
-    pub reconcile: fn(Arc<K>, Arc<Context>) -> Pass,
+    /// Reconciles one object.
+    pub reconcile: fn(Arc<K>, Arc<Context>) -> Reconciling,
     /// Drops what is known of an object that is gone.
     pub forget: fn(&ObjectKey, &Context),
 }
 
-/// Runs passes for each object that the queue names, until it is told to stop; those that have begun
-/// come to their end.
+/// Reconciles each object that the queue names, until it is told to stop; what has begun comes to its
+/// end.
 pub async fn run<K>(
-    passes: Passes<K>,
+    reconciler: Reconciler<K>,
     store: Store<K>,
     (mut queue, stop): (mpsc::Receiver<ObjectKey>, CancellationToken),
     context: Arc<Context>,
@@ -80,11 +80,11 @@ pub async fn run<K>(
         + Sync
         + 'static,
 {
-    let Passes {
+    let Reconciler {
         kind,
         reconcile,
         forget,
-    } = passes;
+    } = reconciler;
     let requests =
         stream::poll_fn(move |cx| queue.poll_recv(cx)).take_until(stop.cancelled_owned());
     let requests = requests.map(|key| {
@@ -103,8 +103,8 @@ pub async fn run<K>(
             let pass = AssertUnwindSafe(reconcile(object, Arc::clone(&context))).catch_unwind();
             let (outcome, result) = match pass.await {
                 Ok(Ok(action)) => ("done", Ok(action)),
-                Ok(Err(error)) => ("failed", Err(PassError::Call(error))),
-                Err(_) => ("panicked", Err(PassError::Panic)),
+                Ok(Err(error)) => ("failed", Err(ReconcileError::Call(error))),
+                Err(_) => ("panicked", Err(ReconcileError::Panic)),
             };
             context.metrics.passed(kind, outcome, started.elapsed());
             if result.is_ok() {
@@ -114,7 +114,7 @@ pub async fn run<K>(
         })
     };
     let forgotten = Arc::clone(&failures);
-    let after_error = move |object: Arc<K>, error: &PassError, _: Arc<Context>| {
+    let after_error = move |object: Arc<K>, error: &ReconcileError, _: Arc<Context>| {
         let key = ObjectKey::of(object.as_ref());
         let pause = failures.pause_after(&key, error);
         let (namespace, name) = (&key.namespace, &key.name);
@@ -167,7 +167,7 @@ fn resync_pause(key: &ObjectKey) -> Duration {
     RESYNC.mul_f64(0.8 + 0.4 * spread)
 }
 
-/// How often in a row the pass over each object has failed.
+/// How often in a row the reconciling of each object has failed.
 #[derive(Debug, Default)]
 struct Failures(Mutex<HashMap<ObjectKey, u32>>);
 
@@ -179,12 +179,12 @@ impl Failures {
             .remove(key);
     }
 
-    fn pause_after(&self, key: &ObjectKey, error: &PassError) -> Duration {
+    fn pause_after(&self, key: &ObjectKey, error: &ReconcileError) -> Duration {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(key.clone()).or_default();
         let pause = Duration::from_secs(1).saturating_mul(1 << (*count).min(10));
         *count += 1;
-        let is_outage = matches!(error, PassError::Call(error) if error.is_outage());
+        let is_outage = matches!(error, ReconcileError::Call(error) if error.is_outage());
         pause.min(if is_outage {
             OUTAGE_PAUSE_MAX
         } else {

@@ -13,7 +13,7 @@ use anyray_crds::{
 };
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::jiff::Timestamp;
-use kube::{Resource as _, core::error_boundary::InvalidObject, runtime::controller::Action};
+use kube::{core::error_boundary::InvalidObject, runtime::controller::Action};
 use serde_json::json;
 
 use crate::{
@@ -21,8 +21,8 @@ use crate::{
         api::{CallError, Cluster},
         conditions,
         context::Context,
-        controller::{self, Pass, Passes},
-        scope::Guarded,
+        controller,
+        reconcile::Reconcile,
     },
     fault::Fault,
     gateway::{
@@ -34,79 +34,69 @@ use crate::{
 use pods::PodState;
 use status::{Children, Observed, Outcome};
 
-/// How the controller deals with gateways.
-pub const PASSES: Passes<Guarded<AnyrayGateway>> = Passes {
-    kind: "AnyrayGateway",
-    reconcile,
-    forget: |key, context| context.push.forget(key),
-};
+impl Reconcile for AnyrayGateway {
+    const KIND: &'static str = "AnyrayGateway";
 
-/// One pass over a gateway.
-fn reconcile(object: Arc<Guarded<AnyrayGateway>>, context: Arc<Context>) -> Pass {
-    Box::pin(async move { Box::pin(pass(&ObjectKey::of(object.as_ref()), &context)).await })
-}
-
-/// Reads, validates, builds, applies and reports.
-///
-/// The object is read again, so that a status is never derived from one that was overtaken.
-async fn pass(key: &ObjectKey, context: &Context) -> Result<Action, CallError> {
-    let found = context.cluster.get_guarded::<AnyrayGateway>(key).await?;
-    let gateway = match found {
-        None => return Ok(Action::await_change()),
-        Some(Err(unreadable)) => return report_unreadable(key, &unreadable, context).await,
-        Some(Ok(gateway)) if gateway.meta().deletion_timestamp.is_some() => {
-            return Ok(Action::await_change());
+    /// Validates, builds, applies and reports.
+    async fn reconcile(self, key: &ObjectKey, context: &Context) -> Result<Action, CallError> {
+        let references = match dereference::dereference(&self, context).await {
+            Ok(references) => references,
+            // An API server in trouble takes no status either, and says nothing about the gateway.
+            Err(error) if error.is_outage() => return Err(error),
+            Err(error) => {
+                let fault = Fault::new(Reason::ApplyFailed, error.to_string());
+                conclude(&self, &Outcome::Waiting(fault), None, context).await?;
+                return Err(error);
+            }
+        };
+        if let Some(fault) = references.leftover() {
+            conclude(&self, &Outcome::Waiting(fault), None, context).await?;
+            return Ok(Action::requeue(dereference::LOOK_FOR_LEFTOVER_AGAIN));
         }
-        Some(Ok(gateway)) => gateway,
-    };
-    let references = match dereference::dereference(&gateway, context).await {
-        Ok(references) => references,
-        // An API server in trouble takes no status either, and says nothing about the gateway.
-        Err(error) if error.is_outage() => return Err(error),
-        Err(error) => {
-            let fault = Fault::new(Reason::ApplyFailed, error.to_string());
-            conclude(&gateway, &Outcome::Waiting(fault), None, context).await?;
-            return Err(error);
+        let validated = match validate::validate(&self, &references) {
+            Ok(validated) => validated,
+            Err(fault) => {
+                let again = match fault.reason {
+                    // A foreign object may go without the operator hearing of it.
+                    Reason::NameConflict => Action::requeue(dereference::LOOK_FOR_FOREIGN_AGAIN),
+                    _ => controller::resync(key),
+                };
+                conclude(&self, &Outcome::Refused(fault), None, context).await?;
+                return Ok(again);
+            }
+        };
+        match apply(&validated, context).await {
+            Ok(children) => {
+                let outcome = Outcome::Applied(&validated);
+                conclude(&self, &outcome, Some(children), context).await?;
+                Ok(controller::resync(key))
+            }
+            Err(error) if error.is_outage() => Err(error),
+            Err(error) => {
+                let outcome = Outcome::Failed(&validated, error.to_string());
+                conclude(&self, &outcome, None, context).await?;
+                Err(error)
+            }
         }
-    };
-    if let Some(fault) = references.leftover() {
-        conclude(&gateway, &Outcome::Waiting(fault), None, context).await?;
-        return Ok(Action::requeue(dereference::LOOK_FOR_LEFTOVER_AGAIN));
     }
-    let validated = match validate::validate(&gateway, &references) {
-        Ok(validated) => validated,
-        Err(fault) => {
-            let again = match fault.reason {
-                // A foreign object may go without the operator hearing of it.
-                Reason::NameConflict => Action::requeue(dereference::LOOK_FOR_FOREIGN_AGAIN),
-                _ => controller::resync(key),
-            };
-            conclude(&gateway, &Outcome::Refused(fault), None, context).await?;
-            return Ok(again);
-        }
-    };
-    let resources = build::build(&validated, &context.defaults);
-    let applied = match hand_over(&resources, &validated, context).await {
-        Ok(()) => apply(&resources, context).await,
-        Err(error) => Err(error),
-    };
-    match applied {
-        Ok(children) => {
-            conclude(
-                &gateway,
-                &Outcome::Applied(&validated),
-                Some(children),
-                context,
-            )
-            .await?;
-            Ok(controller::resync(key))
-        }
-        Err(error) if error.is_outage() => Err(error),
-        Err(error) => {
-            let outcome = Outcome::Failed(&validated, error.to_string());
-            conclude(&gateway, &outcome, None, context).await?;
-            Err(error)
-        }
+
+    /// An object that this operator cannot read keeps its pods and gets told why.
+    async fn report_unreadable(
+        key: &ObjectKey,
+        unreadable: &InvalidObject,
+        context: &Context,
+    ) -> Result<(), CallError> {
+        context.push.take_over(key, Vec::new());
+        let status = AnyrayGatewayStatus {
+            observed_generation: unreadable.metadata.generation,
+            conditions: status::unreadable(unreadable),
+            ..AnyrayGatewayStatus::default()
+        };
+        context.cluster.apply_status::<Self>(key, &status).await
+    }
+
+    fn forget(key: &ObjectKey, context: &Context) {
+        context.push.forget(key);
     }
 }
 
@@ -140,36 +130,42 @@ async fn conclude(
     report(gateway, status, context).await
 }
 
-/// Applies what the pods read, and has it brought to those that run: what becomes of the other
-/// objects must not hold up a rotation.
-async fn hand_over(
-    resources: &Resources,
-    validated: &ValidatedGateway<'_>,
-    context: &Context,
-) -> Result<(), CallError> {
+/// Builds and applies every object of a gateway. The answers say what the cluster has now, which the
+/// watches learn later.
+async fn apply(validated: &ValidatedGateway<'_>, context: &Context) -> Result<Children, CallError> {
     let cluster = &context.cluster;
-    cluster.apply(&resources.secret).await?;
-    cluster.apply(&resources.config_map).await?;
+    let Resources {
+        service_account,
+        role,
+        role_binding,
+        secret,
+        config_map,
+        service,
+        deployment,
+    } = build::build(validated, &context.defaults);
+    // What the pods read comes first, and is brought to those that run: what becomes of the other
+    // objects must not hold up a rotation.
+    cluster.apply(&secret).await?;
+    cluster.apply(&config_map).await?;
+    hand_over(validated, context);
+    // Then the others, those that others refer to first.
+    cluster.apply(&service_account).await?;
+    cluster.apply(&role).await?;
+    cluster.apply(&role_binding).await?;
+    Ok(Children {
+        service: Some(apply_service(&service, cluster).await?),
+        deployment: Some(cluster.apply(&deployment).await?),
+    })
+}
+
+/// Has a configuration that was applied brought to the pods that run.
+fn hand_over(validated: &ValidatedGateway<'_>, context: &Context) {
     let keys = validated.usable.iter();
     let keys: BTreeMap<_, _> = keys
         .filter_map(|key| Some((key.name.clone(), key.version.clone()?)))
         .collect();
     let gateway = ObjectKey::of(validated.gateway);
     context.push.desire(&gateway, &validated.files.hash, keys);
-    Ok(())
-}
-
-/// Applies the other objects, what others lean on first. The answers say what the cluster has
-/// now, which the watches learn later.
-async fn apply(resources: &Resources, context: &Context) -> Result<Children, CallError> {
-    let cluster = &context.cluster;
-    cluster.apply(&resources.service_account).await?;
-    cluster.apply(&resources.role).await?;
-    cluster.apply(&resources.role_binding).await?;
-    Ok(Children {
-        service: Some(apply_service(&resources.service, cluster).await?),
-        deployment: Some(cluster.apply(&resources.deployment).await?),
-    })
 }
 
 /// Server-side apply knows a port by its number: one whose number somebody has changed stays
@@ -214,23 +210,4 @@ async fn report(
     }
     let conditions = [&previous.conditions, &status.conditions];
     context.cluster.report(gateway, &status, conditions).await
-}
-
-/// An object that this operator cannot read keeps its pods and gets told why.
-async fn report_unreadable(
-    key: &ObjectKey,
-    unreadable: &InvalidObject,
-    context: &Context,
-) -> Result<Action, CallError> {
-    context.push.take_over(key, Vec::new());
-    let status = AnyrayGatewayStatus {
-        observed_generation: unreadable.metadata.generation,
-        conditions: status::unreadable(unreadable),
-        ..AnyrayGatewayStatus::default()
-    };
-    context
-        .cluster
-        .apply_status::<AnyrayGateway>(key, &status)
-        .await?;
-    Ok(Action::await_change())
 }

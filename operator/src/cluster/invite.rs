@@ -6,24 +6,22 @@ pub mod dereference;
 pub mod status;
 pub mod validate;
 
-use std::sync::Arc;
-
 use anyray_crds::{
     access,
     conditions::Reason,
     v1alpha1::{Invite, invite::InviteState},
 };
 use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
-use kube::{Resource as _, core::error_boundary::InvalidObject, runtime::controller::Action};
+use kube::{core::error_boundary::InvalidObject, runtime::controller::Action};
 
 use crate::{
     cluster::{
         api::{CallError, Cluster},
         context::Context,
-        controller::{self, Pass, Passes},
+        controller,
         gateway::dereference::LOOK_FOR_FOREIGN_AGAIN,
         minted,
-        scope::Guarded,
+        reconcile::Reconcile,
         unreadable,
     },
     fault::Fault,
@@ -31,40 +29,33 @@ use crate::{
 };
 use validate::{Step, ValidatedInvite};
 
-/// How the controller deals with invites.
-pub const PASSES: Passes<Guarded<Invite>> = Passes {
-    kind: "Invite",
-    reconcile,
-    forget: |_, _| {},
-};
+impl Reconcile for Invite {
+    const KIND: &'static str = "Invite";
 
-/// One pass over an invite.
-fn reconcile(object: Arc<Guarded<Invite>>, context: Arc<Context>) -> Pass {
-    Box::pin(async move { Box::pin(pass(&ObjectKey::of(object.as_ref()), &context)).await })
-}
-
-/// Reads, validates, makes or deletes the code, and reports.
-async fn pass(key: &ObjectKey, context: &Context) -> Result<Action, CallError> {
-    let found = context.cluster.get_guarded::<Invite>(key).await?;
-    let invite = match found {
-        None => return Ok(Action::await_change()),
-        Some(Err(object)) => return report_unreadable(key, &object, context).await,
-        Some(Ok(found)) if found.meta().deletion_timestamp.is_some() => {
-            return Ok(Action::await_change());
+    /// Validates, makes or deletes the code, and reports.
+    async fn reconcile(self, key: &ObjectKey, context: &Context) -> Result<Action, CallError> {
+        let now = Timestamp::now();
+        let references = match dereference::dereference(&self, context).await {
+            Ok(references) => references,
+            Err(error) => return fail(&self, error, context).await,
+        };
+        let mut validated = validate::validate(&self, &references, now);
+        if let Err(error) = apply(&mut validated, &context.cluster, now).await {
+            return fail(&self, error, context).await;
         }
-        Some(Ok(found)) => found,
-    };
-    let now = Timestamp::now();
-    let references = match dereference::dereference(&invite, context).await {
-        Ok(references) => references,
-        Err(error) => return fail(&invite, error, context).await,
-    };
-    let mut validated = validate::validate(&invite, &references, now);
-    if let Err(error) = apply(&mut validated, &context.cluster, now).await {
-        return fail(&invite, error, context).await;
+        report(&self, &validated, context).await?;
+        Ok(look_again(key, &validated, now))
     }
-    report(&invite, &validated, context).await?;
-    Ok(look_again(key, &validated, now))
+
+    async fn report_unreadable(
+        key: &ObjectKey,
+        unreadable: &InvalidObject,
+        context: &Context,
+    ) -> Result<(), CallError> {
+        let stored = context.cluster.get_status::<Self>(key).await?;
+        let status = unreadable::status(stored, unreadable);
+        context.cluster.apply_status::<Self>(key, &status).await
+    }
 }
 
 /// Does what is to be done about the Secret. It comes before the status: a pass that ends between
@@ -129,15 +120,4 @@ async fn report(
     let conditions = [&previous.conditions, &status.conditions];
     let written = status::own_part(&status);
     context.cluster.report(invite, &written, conditions).await
-}
-
-async fn report_unreadable(
-    key: &ObjectKey,
-    object: &InvalidObject,
-    context: &Context,
-) -> Result<Action, CallError> {
-    let stored = context.cluster.get_status::<Invite>(key).await?;
-    let status = unreadable::status(stored, object);
-    context.cluster.apply_status::<Invite>(key, &status).await?;
-    Ok(Action::await_change())
 }

@@ -4,7 +4,7 @@
 pub mod dereference;
 pub mod status;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use anyray_crds::{
     conditions::Reason,
@@ -18,13 +18,7 @@ use kube::{
 };
 
 use crate::{
-    cluster::{
-        api::CallError,
-        context::Context,
-        controller::{self, Pass, Passes},
-        gateway,
-        scope::Guarded,
-    },
+    cluster::{api::CallError, context::Context, controller, gateway, reconcile::Reconcile},
     fault::Fault,
     gateway::{config, validate::selects},
     metadata::ObjectKey,
@@ -38,69 +32,65 @@ use status::Usage;
 /// How soon to look again, while a gateway has not been looked at since the operator's start.
 const GATEWAYS_PENDING: Duration = Duration::from_secs(1);
 
-/// How the controller deals with keys.
-pub const PASSES: Passes<Guarded<ProviderKey>> = Passes {
-    kind: "ProviderKey",
-    reconcile,
-    forget: |_, _| {},
-};
+impl Reconcile for ProviderKey {
+    const KIND: &'static str = "ProviderKey";
 
-/// One pass over a key.
-fn reconcile(object: Arc<Guarded<ProviderKey>>, context: Arc<Context>) -> Pass {
-    Box::pin(async move { Box::pin(pass(&ObjectKey::of(object.as_ref()), &context)).await })
-}
-
-/// Reads, validates and reports.
-async fn pass(key: &ObjectKey, context: &Context) -> Result<Action, CallError> {
-    let found = context.cluster.get_guarded::<ProviderKey>(key).await?;
-    let provider_key = match found {
-        None => return Ok(Action::await_change()),
-        Some(Err(unreadable)) => return report_unreadable(key, &unreadable, context).await,
-        Some(Ok(found)) if found.meta().deletion_timestamp.is_some() => {
-            return Ok(Action::await_change());
-        }
-        Some(Ok(found)) => found,
-    };
-    let material = match dereference::dereference(&context.cluster, &provider_key).await {
-        Ok(material) => material,
-        // An API server in trouble takes no status either, and says nothing about the key.
-        Err(error) if error.is_outage() => return Err(error),
-        Err(error) => {
-            let unread = UnusableKey {
-                name: key.name.clone(),
-                provider: provider_key.spec.provider.slug(),
-                fault: Fault::new(Reason::ApplyFailed, error.to_string()),
-            };
-            let (usage, now) = (Usage::default(), Timestamp::now());
-            let status = status::status(&provider_key, &Err(unread), usage, now);
-            report(&provider_key, &status, context).await?;
-            return Err(error);
-        }
-    };
-    let checked = validate::validate(&provider_key, &material, &ANY_ADDRESS);
-    let version = checked
-        .as_ref()
-        .ok()
-        .and_then(|usable| usable.version.as_deref());
-    let gateways = gateways_of(&provider_key, context);
-    let mut usage = Usage::default();
-    for gateway in &gateways {
-        if let Some(why) = refusal(gateway, &provider_key, &material) {
-            usage.refused.push(why);
-            continue;
-        }
-        let name = gateway.name_any();
-        let runs = context
-            .push
-            .runs_key(&ObjectKey::of(gateway), &key.name, version);
-        let Some(programmed) = runs else {
-            return Ok(Action::requeue(GATEWAYS_PENDING));
+    /// Validates and reports.
+    async fn reconcile(self, key: &ObjectKey, context: &Context) -> Result<Action, CallError> {
+        let material = match dereference::dereference(&context.cluster, &self).await {
+            Ok(material) => material,
+            // An API server in trouble takes no status either, and says nothing about the key.
+            Err(error) if error.is_outage() => return Err(error),
+            Err(error) => {
+                let unread = UnusableKey {
+                    name: key.name.clone(),
+                    provider: self.spec.provider.slug(),
+                    fault: Fault::new(Reason::ApplyFailed, error.to_string()),
+                };
+                let (usage, now) = (Usage::default(), Timestamp::now());
+                let status = status::status(&self, &Err(unread), usage, now);
+                report(&self, &status, context).await?;
+                return Err(error);
+            }
         };
-        usage.gateways.push(UsedBy { name, programmed });
+        let checked = validate::validate(&self, &material, &ANY_ADDRESS);
+        let version = checked
+            .as_ref()
+            .ok()
+            .and_then(|usable| usable.version.as_deref());
+        let gateways = gateways_of(&self, context);
+        let mut usage = Usage::default();
+        for gateway in &gateways {
+            if let Some(why) = refusal(gateway, &self, &material) {
+                usage.refused.push(why);
+                continue;
+            }
+            let name = gateway.name_any();
+            let runs = context
+                .push
+                .runs_key(&ObjectKey::of(gateway), &key.name, version);
+            let Some(programmed) = runs else {
+                return Ok(Action::requeue(GATEWAYS_PENDING));
+            };
+            usage.gateways.push(UsedBy { name, programmed });
+        }
+        let status = status::status(&self, &checked, usage, Timestamp::now());
+        report(&self, &status, context).await?;
+        Ok(controller::resync(key))
     }
-    let status = status::status(&provider_key, &checked, usage, Timestamp::now());
-    report(&provider_key, &status, context).await?;
-    Ok(controller::resync(key))
+
+    async fn report_unreadable(
+        key: &ObjectKey,
+        unreadable: &InvalidObject,
+        context: &Context,
+    ) -> Result<(), CallError> {
+        let status = ProviderKeyStatus {
+            observed_generation: unreadable.metadata.generation,
+            conditions: gateway::status::unreadable(unreadable),
+            ..ProviderKeyStatus::default()
+        };
+        context.cluster.apply_status::<Self>(key, &status).await
+    }
 }
 
 /// The gateways that select a key and want pods.
@@ -135,21 +125,4 @@ async fn report(
     }
     let conditions = [&previous.conditions, &status.conditions];
     context.cluster.report(key, status, conditions).await
-}
-
-async fn report_unreadable(
-    key: &ObjectKey,
-    unreadable: &InvalidObject,
-    context: &Context,
-) -> Result<Action, CallError> {
-    let status = ProviderKeyStatus {
-        observed_generation: unreadable.metadata.generation,
-        conditions: gateway::status::unreadable(unreadable),
-        ..ProviderKeyStatus::default()
-    };
-    context
-        .cluster
-        .apply_status::<ProviderKey>(key, &status)
-        .await?;
-    Ok(Action::await_change())
 }

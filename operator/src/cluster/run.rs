@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use anyray_crds::v1alpha1::{AnyrayGateway, ClientKey, Invite, ProviderKey};
 use kube::{Client, Config};
 use tokio::{
     net::TcpListener,
@@ -15,12 +16,11 @@ use crate::{
     cli::RunOptions,
     cluster::{
         api::Cluster,
-        client_key,
         context::Context,
-        controller, gateway, guard, invite,
+        controller, guard,
         ops::{self, Health},
-        provider_key,
         push::Push,
+        reconcile::reconciler,
         scope,
         watch::{QUEUE_LENGTH, Queues},
     },
@@ -28,7 +28,7 @@ use crate::{
     metadata::ObjectKey,
 };
 
-/// How long passes may go on after a signal. A pass is idempotent; the next process ends it.
+/// How long objects are reconciled after a signal. What is cut off, the next process does again.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 
 /// Longest wait for a connection to the API server.
@@ -105,7 +105,9 @@ async fn serve(options: &RunOptions) -> Result<(), RunError> {
     stop.cancel();
     let ended = async { while scopes.join_next().await.is_some() {} };
     if tokio::time::timeout(SHUTDOWN_LIMIT, ended).await.is_err() {
-        tracing::warn!("some passes were cut off; the next operator does them again");
+        tracing::warn!(
+            "some objects were not reconciled to the end; the next operator reconciles them again"
+        );
     }
     Ok(())
 }
@@ -142,7 +144,7 @@ fn namespaces(listed: &[String]) -> Vec<Option<String>> {
     named.into_iter().map(Some).collect()
 }
 
-/// One namespace, or all: its own watches, queues and passes.
+/// One namespace, or all: its own watches, queues and controllers.
 struct Scope {
     client: Client,
     namespace: Option<String>,
@@ -187,15 +189,15 @@ impl Scope {
             stores.clone(),
             Arc::clone(&self.health),
         ));
-        let passes = passes(context, receivers, &self.stop);
-        tokio::pin!(passes);
+        let controllers = reconcile_all(context, receivers, &self.stop);
+        tokio::pin!(controllers);
         tokio::select! {
-            _ = &mut passes => {}
+            _ = &mut controllers => {}
             // A watch ends only by a panic.
             _ = tasks.join_next() => tracing::error!("a watch has ended"),
-            // The passes end by themselves.
+            // The controllers end by themselves.
             () = self.stop.cancelled() => {
-                passes.await;
+                controllers.await;
             }
         }
     }
@@ -229,31 +231,31 @@ fn queues() -> (Queues, Receivers) {
     (queues, receivers)
 }
 
-/// The passes over the objects of every kind, until told to stop.
-async fn passes(context: Arc<Context>, receivers: Receivers, stop: &CancellationToken) {
+/// Reconciles the objects of every kind, until told to stop.
+async fn reconcile_all(context: Arc<Context>, receivers: Receivers, stop: &CancellationToken) {
     let stores = &context.stores;
     let shared = || Arc::clone(&context);
     tokio::join!(
         controller::run(
-            gateway::PASSES,
+            reconciler::<AnyrayGateway>(),
             stores.gateways.clone(),
             (receivers.gateways, stop.clone()),
             shared()
         ),
         controller::run(
-            provider_key::PASSES,
+            reconciler::<ProviderKey>(),
             stores.provider_keys.clone(),
             (receivers.provider_keys, stop.clone()),
             shared()
         ),
         controller::run(
-            invite::PASSES,
+            reconciler::<Invite>(),
             stores.invites.clone(),
             (receivers.invites, stop.clone()),
             shared()
         ),
         controller::run(
-            client_key::PASSES,
+            reconciler::<ClientKey>(),
             stores.client_keys.clone(),
             (receivers.client_keys, stop.clone()),
             shared()

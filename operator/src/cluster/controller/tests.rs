@@ -20,7 +20,7 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Panics over the object `bad`.
-const PASSES: Passes<ConfigMap> = Passes {
+const RECONCILER: Reconciler<ConfigMap> = Reconciler {
     kind: "ConfigMap",
     reconcile: |object, _| {
         Box::pin(async move {
@@ -103,7 +103,7 @@ async fn a_pass_that_panics_leaves_the_others_alone() {
     let metrics = Metrics::default();
     let stop = CancellationToken::new();
     let controller = run(
-        PASSES,
+        RECONCILER,
         store,
         (queue, stop.clone()),
         Arc::new(context(metrics.clone())),

@@ -1,20 +1,11 @@
 //! Reads what an `AnyrayGateway` names: its ProviderKeys with their Secrets, and the objects that
 //! have the names it needs.
 
-use std::{fmt::Debug, time::Duration};
+use std::time::Duration;
 
 use anyray_crds::v1alpha1::AnyrayGateway;
-use k8s_openapi::{
-    NamespaceResourceScope,
-    api::{
-        apps::v1::Deployment,
-        core::v1::{ConfigMap, Secret, Service, ServiceAccount},
-        rbac::v1::{Role, RoleBinding},
-    },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
-};
-use kube::{Resource, ResourceExt as _};
-use serde::de::DeserializeOwned;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::{Resource as _, ResourceExt as _};
 
 use crate::{
     cluster::{
@@ -24,6 +15,7 @@ use crate::{
     },
     gateway::{
         admin,
+        build::{self, ChildName},
         custom_hosts::{self, Bundles},
         validate::{References, selects},
     },
@@ -71,50 +63,29 @@ async fn look_in_the_way(
     references: &mut References,
 ) -> Result<(), CallError> {
     let name = gateway.name_any();
-    let (secret, config_map) = (
-        metadata::secret_name(&name),
-        metadata::config_map_name(&name),
-    );
     let namespace = gateway.namespace().unwrap_or_default();
-    let admin_secret = metadata::admin_secret_name(&name);
-    let admin_secret = match admin::is_minted(gateway) {
-        true => find::<Secret>(cluster, &namespace, &admin_secret).await?,
-        false => None,
-    };
-    let found = [
-        admin_secret,
-        find::<ServiceAccount>(cluster, &namespace, &name).await?,
-        find::<Role>(cluster, &namespace, &name).await?,
-        find::<RoleBinding>(cluster, &namespace, &name).await?,
-        find::<Secret>(cluster, &namespace, &secret).await?,
-        find::<ConfigMap>(cluster, &namespace, &config_map).await?,
-        find::<Service>(cluster, &namespace, &name).await?,
-        find::<Deployment>(cluster, &namespace, &name).await?,
-    ];
-    for (object, metadata) in found.into_iter().flatten() {
-        match metadata::owner::<AnyrayGateway>(&metadata) {
+    let mut needed = build::names(&name);
+    if admin::is_minted(gateway) {
+        let admin_secret = metadata::admin_secret_name(&name);
+        needed.push(ChildName::of::<Secret>(admin_secret));
+    }
+    for ChildName {
+        resource,
+        name: child,
+    } in needed
+    {
+        let found = cluster.get_metadata(&resource, &namespace, &child).await?;
+        let Some(found) = found else {
+            continue;
+        };
+        let object = format!("{} {child}", resource.kind);
+        match metadata::owner::<AnyrayGateway>(&found) {
             Some(owner) if Some(&owner.uid) == gateway.meta().uid.as_ref() => {}
             Some(owner) if owner.name == name => references.leftover.push(object),
             _ => references.foreign.push(object),
         }
     }
     Ok(())
-}
-
-/// An object's name for people and its metadata, if it exists.
-async fn find<K>(
-    cluster: &Cluster,
-    namespace: &str,
-    name: &str,
-) -> Result<Option<(String, ObjectMeta)>, CallError>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
-        + DeserializeOwned,
-{
-    let found = cluster.get_metadata::<K>(namespace, name).await?;
-    Ok(found.map(|metadata| (format!("{} {name}", K::kind(&())), metadata)))
 }
 
 /// Reads the ConfigMaps that the hosts name. That one is missing is no error.
