@@ -24,9 +24,9 @@ use anyray_e2e::wait;
 use serde_json::{Value, json};
 
 use crate::{
+    harness::{Context, Entry},
     http,
     operator::{gateway, provider_key, secret},
-    trial::{Context, Entry},
 };
 
 /// Labels of the pods of the gateway `g`.
@@ -35,15 +35,15 @@ const PODS: &str = "anyray.ai/gateway=g";
 /// For a status to follow.
 const STATUS_LIMIT: Duration = Duration::from_secs(20);
 
-pub(crate) fn trials() -> Vec<Entry> {
+pub(crate) fn tests() -> Vec<Entry> {
     [
-        life::trials(),
-        redemption::trials(),
-        changes::trials(),
-        rights::trials(),
-        lost_answers::trials(),
-        stored::trials(),
-        developer::trials(),
+        life::tests(),
+        redemption::tests(),
+        changes::tests(),
+        rights::tests(),
+        lost_answers::tests(),
+        stored::tests(),
+        developer::tests(),
     ]
     .into_iter()
     .flatten()

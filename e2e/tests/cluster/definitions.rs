@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 use crate::{
     faults::{BODY_LIMIT, OPERATOR, RETURN_LIMIT},
+    harness::{Context, Entry, exclusive},
     operator::{READY_LIMIT, SYSTEM, gateway, provider_key},
-    trial::{Context, Entry, exclusive},
 };
 
-pub(crate) fn trials() -> Vec<Entry> {
+pub(crate) fn tests() -> Vec<Entry> {
     vec![
         exclusive("faults_r13_an_unreadable_object_stops_no_other", unreadable),
         exclusive(
@@ -47,7 +47,7 @@ async fn unreadable(context: Context) -> Result<()> {
         restores.push((crd, json!([{ "op": "add", "path": path, "value": values }])));
     }
     let body = with_unreadable(&context);
-    let body = wait::at_most("the trial", BODY_LIMIT, body).await;
+    let body = wait::at_most("the test", BODY_LIMIT, body).await;
     for (crd, restore) in restores {
         patch_json(&context, crd, &restore).await?;
     }
@@ -139,7 +139,7 @@ async fn without_definitions(
         crds.push(bare(context.read(crd).await?)?);
     }
     context.kubectl(&[&["delete"], &CRDS[..]].concat()).await?;
-    let looked = wait::at_most("the trial", BODY_LIMIT, look).await;
+    let looked = wait::at_most("the test", BODY_LIMIT, look).await;
     let list = json!({ "apiVersion": "v1", "kind": "List", "items": crds });
     context
         .kubectl_with(&["create", "-f", "-"], &list.to_string())

@@ -19,11 +19,11 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
+    harness::{Context, Entry, exclusive},
     http,
     length::{is_soak, lengths},
     node::wait_for_service,
     operator::{READY_LIMIT, SYSTEM, gateway, secret},
-    trial::{Context, Entry, exclusive},
 };
 
 pub(crate) const OPERATOR: &str = "deployment/anyray-operator";
@@ -44,10 +44,10 @@ const SETTLED_LIMIT: Duration = Duration::from_secs(600);
 /// the eight watches that start again.
 const RESTARTED_WATCHES: usize = 8;
 
-/// What a trial that removes something does before it puts it back.
+/// What a test that removes something does before it puts it back.
 pub(crate) const BODY_LIMIT: Duration = Duration::from_secs(180);
 
-pub(crate) fn trials() -> Vec<Entry> {
+pub(crate) fn tests() -> Vec<Entry> {
     vec![
         settled("faults_r4_changes_after_a_restart_are_seen", restart),
         settled("faults_r5_changes_after_a_silence_are_seen", silence),
@@ -63,7 +63,7 @@ async fn start(context: &Context) -> Result<()> {
     context.wait_for_answer("g").await
 }
 
-/// An exclusive trial after which, whatever came of it, the cluster is waited for.
+/// An exclusive test after which, whatever came of it, the cluster is waited for.
 pub(crate) fn settled(
     name: &'static str,
     run: impl AsyncFn(&Context) -> Result<()> + Copy + Send + 'static,
@@ -94,7 +94,7 @@ async fn settle(context: &Context) -> Result<()> {
     let made = async || context.read(account).await.ok();
     wait::until("a service account to be made", CLUSTER_LIMIT, made).await?;
     context.start_echo().await?;
-    // A new Service, which is first without a pod and then gets one, as those of trials do.
+    // A new Service, which is first without a pod and then gets one, as those of tests do.
     let settled = ["create", "service", "clusterip", "settled", "--tcp=8786"];
     context.kubectl(&settled).await?;
     let of_service = "--selector=kubernetes.io/service-name=settled";
@@ -349,7 +349,7 @@ async fn throttled(context: Context) -> Result<()> {
             .wait_for_reason(&name, "Ready", ("False", "ScaledToZero"))
             .await?;
     }
-    let body = wait::at_most("the trial", BODY_LIMIT, while_throttled(context)).await;
+    let body = wait::at_most("the test", BODY_LIMIT, while_throttled(context)).await;
     let ended = Instant::now();
     for kind in ["flowschema", "prioritylevelconfiguration"] {
         let object = format!("{kind}/{THROTTLE}");

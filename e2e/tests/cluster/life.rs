@@ -7,8 +7,8 @@ use anyray_e2e::wait;
 use serde_json::{Value, json};
 
 use crate::{
+    harness::{Context, Entry, exclusive, shared},
     operator::{READY_LIMIT, SYSTEM, gateway, provider_key, secret},
-    trial::{Context, Entry, exclusive, shared},
 };
 
 /// How soon an edited or deleted child is as it was.
@@ -29,7 +29,7 @@ const CHILDREN: [&str; 5] = [
     "deployment/g",
 ];
 
-pub(crate) fn trials() -> Vec<Entry> {
+pub(crate) fn tests() -> Vec<Entry> {
     vec![
         shared("life_r10_an_edited_or_deleted_child_comes_back", repairs),
         shared(

@@ -1,6 +1,6 @@
 //! Tests on a real Kubernetes: one of ours, or the one that `KUBECONFIG` names.
 //!
-//! One cluster serves all trials; what a trial is and how it runs is in `trial`.
+//! One cluster serves all tests; what a test is and how it runs is in `harness`.
 
 #![expect(
     clippy::indexing_slicing,
@@ -10,6 +10,7 @@
 mod access;
 mod definitions;
 mod faults;
+mod harness;
 mod http;
 mod length;
 mod life;
@@ -20,7 +21,6 @@ mod refusals;
 mod rotation;
 mod security;
 mod statuses;
-mod trial;
 
 use std::{
     io::{self, Write},
@@ -36,10 +36,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use self::trial::{Entry, Stage};
+use self::harness::{Entry, Stage};
 
-/// One more trial at a time than the smallest machine has cores: most of a trial is waiting.
-const TRIALS_AT_A_TIME: usize = 3;
+/// One more test at a time than the smallest machine has cores: most of a test is waiting.
+const TESTS_AT_A_TIME: usize = 3;
 
 const RUNTIME_THREADS: usize = 2;
 
@@ -55,24 +55,22 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(TRIALS_AT_A_TIME);
-    let trials = without_stage(all());
-    let is_asked = |trial: &Trial| !arguments.is_filtered_out(trial);
-    if arguments.list || !trials.iter().any(is_asked) {
-        return libtest_mimic::run(&arguments, trials).exit_code();
+    arguments.test_threads.get_or_insert(TESTS_AT_A_TIME);
+    let tests = without_stage(all());
+    let is_asked = |test: &Trial| !arguments.is_filtered_out(test);
+    if arguments.list || !tests.iter().any(is_asked) {
+        return libtest_mimic::run(&arguments, tests).exit_code();
     }
     match run(&arguments) {
         Ok(code) => code,
         Err(error) if error.is::<Unavailable>() => {
-            let names: Vec<_> = trials
+            let names: Vec<_> = tests
                 .iter()
                 .filter(|it| is_asked(it))
                 .map(Trial::name)
                 .collect();
             tell(&format!("{error}: these are not run: {}", names.join(", ")));
-            let ignored = trials
-                .into_iter()
-                .map(|trial| trial.with_ignored_flag(true));
+            let ignored = tests.into_iter().map(|test| test.with_ignored_flag(true));
             let conclusion = libtest_mimic::run(&arguments, ignored.collect());
             // There, a cluster is expected.
             let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
@@ -83,25 +81,25 @@ fn main() -> ExitCode {
             }
         }
         Err(error) => {
-            tell(&format!("no trial was run: {error:#}"));
+            tell(&format!("no test was run: {error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Every trial, those of the cluster itself first, and those that run alone last: so none waits for
+/// Every test, those of the cluster itself first, and those that run alone last: so none waits for
 /// its turn while others could run.
 fn all() -> Vec<Entry> {
     let mut all: Vec<_> = [
-        node::trials(),
-        quickstart::trials(),
-        life::trials(),
-        rotation::trials(),
-        access::trials(),
-        refusals::trials(),
-        security::trials(),
-        faults::trials(),
-        definitions::trials(),
+        node::tests(),
+        quickstart::tests(),
+        life::tests(),
+        rotation::tests(),
+        access::tests(),
+        refusals::tests(),
+        security::tests(),
+        faults::tests(),
+        definitions::tests(),
     ]
     .into_iter()
     .flatten()
@@ -113,15 +111,15 @@ fn all() -> Vec<Entry> {
 fn run(arguments: &Arguments) -> Result<ExitCode> {
     thread::spawn(end_on_signal);
     let cluster = Cluster::from_environment()?;
-    // All threads from here on are inside: those of the runtime and those of the trials.
+    // All threads from here on are inside: those of the runtime and those of the tests.
     cluster.enter()?;
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(RUNTIME_THREADS)
         .enable_all()
         .build()?;
     let stage = Stage::new(cluster, runtime.handle().clone());
-    let trials = all().into_iter().map(|entry| entry.on(&stage));
-    let conclusion = libtest_mimic::run(arguments, trials.collect());
+    let tests = all().into_iter().map(|entry| entry.on(&stage));
+    let conclusion = libtest_mimic::run(arguments, tests.collect());
     if conclusion.has_failed()
         && let Some(logs) = stage.cluster().keep_logs()?
     {
@@ -138,16 +136,16 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
 /// For what needs only their names.
 fn without_stage(entries: Vec<Entry>) -> Vec<Trial> {
     let no_cluster = || Err("there is no cluster".into());
-    let trials = entries
+    let tests = entries
         .into_iter()
         .map(|entry| Trial::test(entry.name(), no_cluster));
-    trials.collect()
+    tests.collect()
 }
 
 /// Whoever ends the tests early finds nothing left of the cluster either.
 #[expect(
     clippy::exit,
-    reason = "the main thread waits for trials and cannot be woken"
+    reason = "the main thread waits for tests and cannot be woken"
 )]
 fn end_on_signal() -> Result<()> {
     let runtime = runtime::Builder::new_current_thread()

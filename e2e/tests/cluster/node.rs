@@ -1,4 +1,4 @@
-//! The cluster itself is what the other trials take it for.
+//! The cluster itself is what the other tests take it for.
 
 use std::{fs, net::Ipv4Addr, time::Duration};
 
@@ -21,10 +21,10 @@ use tokio::{
 
 use crate::{
     faults::settled,
-    trial::{Context, Entry, shared},
+    harness::{Context, Entry, shared},
 };
 
-/// For a pod to start, on a machine that is busy with other trials.
+/// For a pod to start, on a machine that is busy with other tests.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 
 /// Less than the minute that kubelet takes by itself to look at a volume again.
@@ -39,7 +39,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// Where the cluster's DNS answers.
 const DNS: (Ipv4Addr, u16) = (Ipv4Addr::new(10, 96, 0, 10), 53);
 
-pub(crate) fn trials() -> Vec<Entry> {
+pub(crate) fn tests() -> Vec<Entry> {
     vec![
         shared("node_a_restricted_pod_answers_through_its_service", answers),
         shared("node_a_service_has_a_name", has_a_name).on_ours_only(),

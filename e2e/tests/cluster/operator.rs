@@ -1,4 +1,4 @@
-//! The operator as people install it, and the objects that trials give it.
+//! The operator as people install it, and the objects that tests give it.
 
 use std::{path::Path, time::Duration};
 
@@ -17,12 +17,12 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::trial::Context;
+use crate::harness::Context;
 
 /// Where the chart is installed.
 pub(crate) const SYSTEM: &str = "anyray-system";
 
-/// For the pods of a gateway to start, on a machine that is busy with other trials.
+/// For the pods of a gateway to start, on a machine that is busy with other tests.
 pub(crate) const READY_LIMIT: Duration = Duration::from_secs(90);
 
 /// For a node to follow a change of a Service's pods.
@@ -130,7 +130,7 @@ fn find_resource(kind: &str) -> Option<ApiResource> {
 }
 
 impl Context {
-    /// Applies objects in the namespace of the trial, as `kubectl apply --server-side` does.
+    /// Applies objects in the namespace of the test, as `kubectl apply --server-side` does.
     pub(crate) async fn apply(&self, objects: &[Value]) -> Result<()> {
         let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
         self.kubectl_with(&["apply", "--server-side", "-f", "-"], &list.to_string())
@@ -138,7 +138,7 @@ impl Context {
         Ok(())
     }
 
-    /// `kubectl` in the namespace of the trial, with a text on its standard input.
+    /// `kubectl` in the namespace of the test, with a text on its standard input.
     pub(crate) async fn kubectl_with(&self, arguments: &[&str], input: &str) -> Result<String> {
         let file = tempfile::NamedTempFile::new()?;
         std::fs::write(file.path(), input)?;

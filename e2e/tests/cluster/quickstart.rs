@@ -5,8 +5,8 @@ use anyhow::{Context as _, Result, ensure};
 use anyray_e2e::clients::{Client, Clients, Finished};
 
 use crate::{
+    harness::{Context, Entry, shared},
     operator::read,
-    trial::{Context, Entry, shared},
 };
 
 /// What SDKs and tools send where they want a key; it never goes to a provider.
@@ -16,7 +16,7 @@ const PLACEHOLDER: &str = "anyray-placeholder";
 const PYTHON: &str = "cluster_hello.py";
 const NODE: &str = "cluster_hello.mjs";
 
-pub(crate) fn trials() -> Vec<Entry> {
+pub(crate) fn tests() -> Vec<Entry> {
     vec![shared(
         "quickstart_becomes_ready_and_serves_every_client",
         serves,

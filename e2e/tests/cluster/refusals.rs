@@ -12,8 +12,8 @@ use http::Request;
 use serde_json::{Value, json};
 
 use crate::{
+    harness::{Context, Entry, shared},
     operator::{REPOSITORY, SYSTEM, read},
-    trial::{Context, Entry, shared},
 };
 
 const FIXTURES: &str = "crds/tests/fixtures";
@@ -21,7 +21,7 @@ const FIXTURES: &str = "crds/tests/fixtures";
 /// How often a change is tried again that something else was in the way of.
 const MAX_CONFLICTS: usize = 10;
 
-pub(crate) fn trials() -> Vec<Entry> {
+pub(crate) fn tests() -> Vec<Entry> {
     vec![
         shared(
             "refusals_s18_s19_s20_fixtures_are_judged_as_they_say",

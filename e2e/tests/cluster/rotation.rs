@@ -13,10 +13,10 @@ use anyray_e2e::wait;
 use serde_json::{Value, json};
 
 use crate::{
+    harness::{Context, Entry, shared},
     http,
     length::{lengths, p95},
     operator::{gateway, provider_key, secret},
-    trial::{Context, Entry, shared},
 };
 
 /// How soon the next request goes with the new key, for 19 of 20.
@@ -25,7 +25,7 @@ const GOAL: Duration = Duration::from_secs(5);
 /// How soon the last one does.
 const LIMIT: Duration = Duration::from_secs(120);
 
-pub(crate) fn trials() -> Vec<Entry> {
+pub(crate) fn tests() -> Vec<Entry> {
     vec![
         shared("rotation_r16_a_new_key_serves_within_seconds", rotates)
             .within(Duration::from_secs(600)),

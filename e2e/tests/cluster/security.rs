@@ -13,9 +13,10 @@ use anyray_e2e::{
 use serde_json::{Value, json};
 
 use crate::{
-    access, http,
+    access,
+    harness::{Context, Entry, shared},
+    http,
     operator::{READY_LIMIT, SYSTEM, gateway, provider_key, secret},
-    trial::{Context, Entry, shared},
 };
 
 /// How soon a gateway goes on once the object in its way is gone: nobody tells the operator.
@@ -23,7 +24,7 @@ const CONFLICT_LIMIT: Duration = Duration::from_secs(20);
 
 const GATEWAY_PODS: &str = "anyray.ai/gateway=g";
 
-pub(crate) fn trials() -> Vec<Entry> {
+pub(crate) fn tests() -> Vec<Entry> {
     vec![
         shared("security_s1_a_gateway_has_few_rights", has_few_rights),
         shared("security_s4_a_key_is_seen_in_secrets_only", hides_keys),
@@ -188,7 +189,7 @@ pub(crate) async fn rotate(context: &Context) -> Result<()> {
     wait::until("the new key to be in use", READY_LIMIT, is_in_use).await
 }
 
-/// All that can be read of the trial's and the operator's namespace, but Secrets.
+/// All that can be read of the test's and the operator's namespace, but Secrets.
 pub(crate) async fn everything(context: &Context) -> Result<Vec<(String, String)>> {
     let kinds = context
         .kubectl(&[

@@ -1,4 +1,4 @@
-//! Every status that any trial makes the operator write, checked against the truth.
+//! Every status that any test makes the operator write, checked against the truth.
 //!
 //! A snapshot that kstatus takes for `Current` makes Flux and others go on, so at that moment the
 //! gateway must serve.
@@ -25,7 +25,7 @@ use crate::http;
 /// Name of the objects whose statuses are written to see what the API server says of them.
 const FIXTURE: &str = "fixture";
 
-/// Pause before a watch begins again: trials stop the API server.
+/// Pause before a watch begins again: tests stop the API server.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// What was seen, by namespace.
@@ -78,7 +78,7 @@ impl Statuses {
         settled: &mut HashSet<(Option<String>, Option<i64>)>,
     ) {
         if object.name_any() == FIXTURE {
-            // A trial has written this status, not the operator.
+            // A test has written this status, not the operator.
             return;
         }
         let namespace = object.namespace().unwrap_or_default();

@@ -17,8 +17,8 @@ use serde_json::Value;
 use super::{admin, chat, make_code, make_key, pod_urls, redeem, start};
 use crate::{
     faults::settled,
+    harness::{Context, Entry, shared},
     length::{lengths, p95},
-    trial::{Context, Entry, shared},
 };
 
 /// How soon a new key is valid on every pod.
@@ -33,7 +33,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// For a container to be started again.
 const RESTARTED: Duration = Duration::from_secs(60);
 
-pub(crate) fn trials() -> Vec<Entry> {
+pub(crate) fn tests() -> Vec<Entry> {
     vec![
         shared("access_changes_of_keys_reach_every_pod_in_time", reach_all),
         settled(

@@ -18,18 +18,18 @@ use tempfile::TempDir;
 use super::{entry, invite, redeemed_keys, text, wait_for_state};
 use crate::{
     access::life::wait_for_status,
+    harness::{Context, Entry, shared},
     operator::{gateway, provider_key, read, secret},
-    trial::{Context, Entry, shared},
 };
 
 /// The hosts of subscriptions. Nothing leads to the internet here: the gateway's pods take the node
-/// for them, where the trial stands in.
+/// for them, where the test stands in.
 const SUBSCRIPTION_HOSTS: [&str; 2] = ["api.anthropic.com", "chatgpt.com"];
 
 /// A subscription at Anthropic.
 const CLAUDE_SUBSCRIPTION: &str = "sk-ant-oat01-subscription-of-ada-0123456789";
 
-pub(crate) fn trials() -> Vec<Entry> {
+pub(crate) fn tests() -> Vec<Entry> {
     vec![
         shared("connect_a_developer_is_set_up_and_locked_out", works).on_ours_only(),
         shared("connect_the_guide_onboards_a_team", onboards),
@@ -124,7 +124,7 @@ async fn works(context: Context) -> Result<()> {
     Ok(())
 }
 
-/// The five commands of the guide, as printed but for the namespace, which is the trial's own, and
+/// The five commands of the guide, as printed but for the namespace, which is the test's own, and
 /// the gateway's address, which has no name outside of the cluster.
 async fn onboards(context: Context) -> Result<()> {
     context.operator().await?;
@@ -137,7 +137,7 @@ async fn onboards(context: Context) -> Result<()> {
     let (team, invite, developer) = (block()?, block()?, block()?);
     let all = team.lines().chain(invite.lines()).chain(developer.lines());
     ensure!(all.count() == 5, "the guide promises five commands");
-    // The trial has its namespace.
+    // The test has its namespace.
     let team: Vec<_> = team.lines().skip(1).collect();
     shell(&context, &team.join("\n")).await?;
     let printed = shell(&context, invite).await?;

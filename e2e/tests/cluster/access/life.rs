@@ -10,12 +10,12 @@ use super::{
     admin, chat, client_key, entry, invite, make_code, make_key, redeem, redeemed_keys, start,
     text, wait_for_state,
 };
-use crate::trial::{Context, Entry, shared};
+use crate::harness::{Context, Entry, shared};
 
 /// How soon a change must be in force on every pod.
 const IN_FORCE: Duration = Duration::from_secs(5);
 
-pub(crate) fn trials() -> Vec<Entry> {
+pub(crate) fn tests() -> Vec<Entry> {
     vec![
         shared(
             "access_an_invite_is_redeemed_once_and_deleting_locks_out",

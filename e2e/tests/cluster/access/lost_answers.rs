@@ -14,10 +14,10 @@ use super::{
 };
 use crate::{
     faults::scale_operator,
-    trial::{Context, Entry, exclusive},
+    harness::{Context, Entry, exclusive},
 };
 
-pub(crate) fn trials() -> Vec<Entry> {
+pub(crate) fn tests() -> Vec<Entry> {
     vec![exclusive(
         "access_one_key_whatever_answers_are_lost",
         loses_answers,

@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     faults::{restart_api_server, scale_operator, settled},
+    harness::{Context, Entry, exclusive, shared},
     length::lengths,
-    trial::{Context, Entry, exclusive, shared},
 };
 
 /// Hands that reach for one code.
@@ -31,7 +31,7 @@ const INTO_THE_CROWD: Duration = Duration::from_millis(30);
 /// How soon keys count as valid, and new invites as known, on every pod.
 const IN_FORCE: Duration = Duration::from_secs(5);
 
-pub(crate) fn trials() -> Vec<Entry> {
+pub(crate) fn tests() -> Vec<Entry> {
     vec![
         shared("access_s5_200_hands_get_one_key_over_three_pods", one_key)
             .on_ours_only()

@@ -22,7 +22,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::trial::Context;
+use crate::harness::Context;
 
 /// For `kubectl proxy` to listen.
 const START_LIMIT: Duration = Duration::from_secs(30);

@@ -6,9 +6,9 @@ use anyray_e2e::wait;
 use serde_json::{Value, json};
 
 use super::{STATUS_LIMIT, client_key, invite, start, wait_for_state};
-use crate::trial::{Context, Entry, shared};
+use crate::harness::{Context, Entry, shared};
 
-pub(crate) fn trials() -> Vec<Entry> {
+pub(crate) fn tests() -> Vec<Entry> {
     vec![shared(
         "access_a_gateway_touches_its_own_objects_only",
         touches_own,

@@ -17,15 +17,15 @@ use super::{
     wait_for_state,
 };
 use crate::{
+    harness::{Context, Entry, shared},
     security,
-    trial::{Context, Entry, shared},
 };
 
 /// Where the API server keeps Secrets, and our resources.
 const SECRETS: &str = "/registry/secrets/";
 const OURS: &str = "/registry/anyray.ai/";
 
-pub(crate) fn trials() -> Vec<Entry> {
+pub(crate) fn tests() -> Vec<Entry> {
     vec![
         shared(
             "access_s9_etcd_has_keys_and_codes_in_secrets_only",

@@ -1,4 +1,4 @@
-//! A trial: a test with a namespace of its own on the cluster that all of them share.
+//! A test: it has a namespace of its own on the cluster that all of them share.
 
 use std::{
     future::Future,
@@ -28,16 +28,16 @@ use tokio::{
 
 use crate::{length::is_soak, operator, statuses::Statuses};
 
-/// Longest run of a trial that asks for no other limit.
+/// Longest run of a test that asks for no other limit.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// For the controllers to prepare a namespace, also after an outage of the API server that a trial
+/// For the controllers to prepare a namespace, also after an outage of the API server that a test
 /// has made.
 const NAMESPACE_LIMIT: Duration = Duration::from_secs(90);
 
 type Run = Box<dyn Fn(Context) -> Pin<Box<dyn Future<Output = Result<()>>>> + Send>;
 
-/// A trial as its module lists it.
+/// A test as its module lists it.
 pub(crate) struct Entry {
     name: &'static str,
     is_exclusive: bool,
@@ -47,17 +47,17 @@ pub(crate) struct Entry {
     run: Run,
 }
 
-/// What all trials share.
+/// What all tests share.
 pub(crate) struct Stage {
     cluster: Cluster,
     runtime: Handle,
-    /// Held for writing by a trial that disturbs others, for reading by the others.
+    /// Held for writing by a test that disturbs others, for reading by the others.
     turns: RwLock<()>,
     operator: OnceCell<()>,
     statuses: Arc<Statuses>,
 }
 
-/// What a trial is given.
+/// What a test is given.
 #[derive(Clone)]
 pub(crate) struct Context {
     stage: Arc<Stage>,
@@ -65,7 +65,7 @@ pub(crate) struct Context {
     client: Client,
 }
 
-/// A trial that runs beside others.
+/// A test that runs beside others.
 pub(crate) fn shared<F>(name: &'static str, run: impl Fn(Context) -> F + Send + 'static) -> Entry
 where
     F: Future<Output = Result<()>> + 'static,
@@ -80,7 +80,7 @@ where
     }
 }
 
-/// A trial that disturbs the control plane: it runs alone, and on a cluster of ours.
+/// A test that disturbs the control plane: it runs alone, and on a cluster of ours.
 pub(crate) fn exclusive<F>(name: &'static str, run: impl Fn(Context) -> F + Send + 'static) -> Entry
 where
     F: Future<Output = Result<()>> + 'static,
@@ -156,7 +156,7 @@ impl Entry {
         let ended = LocalSet::new()
             .run_until(async { spawn_local(run).await })
             .await;
-        let ended = ended.context("the trial panicked").flatten().flatten();
+        let ended = ended.context("the test panicked").flatten().flatten();
         // On a cluster of ours, which goes with the run, a failed one leaves its pods and so their
         // logs.
         let deleted = if ended.is_err() && stage.cluster.is_ours() {
@@ -229,7 +229,7 @@ impl Context {
         self.stage.statuses.check(&self.namespace)
     }
 
-    /// A namespace for this trial alone, where pods must meet the standard `restricted`.
+    /// A namespace for this test alone, where pods must meet the standard `restricted`.
     pub(crate) fn namespace(&self) -> &str {
         &self.namespace
     }
@@ -238,7 +238,7 @@ impl Context {
         self.client.clone()
     }
 
-    /// Objects of one kind in the namespace of the trial.
+    /// Objects of one kind in the namespace of the test.
     pub(crate) fn api<K>(&self) -> Api<K>
     where
         K: kube::Resource<Scope = NamespaceResourceScope>,
@@ -247,7 +247,7 @@ impl Context {
         Api::namespaced(self.client(), &self.namespace)
     }
 
-    /// Creates an object in the namespace of the trial.
+    /// Creates an object in the namespace of the test.
     pub(crate) async fn create<K>(&self, object: Value) -> Result<K>
     where
         K: kube::Resource<Scope = NamespaceResourceScope>
@@ -264,7 +264,7 @@ impl Context {
             .await?)
     }
 
-    /// `kubectl` in the namespace of the trial.
+    /// `kubectl` in the namespace of the test.
     pub(crate) async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
         let mut command = self.cluster().kubectl();
         command
@@ -280,10 +280,10 @@ impl Context {
             .delete(&self.namespace, &DeleteParams::default())
             .await;
         match deleted {
-            // A trial may delete it itself.
+            // A test may delete it itself.
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
             deleted => {
-                deleted.context("delete the namespace of the trial")?;
+                deleted.context("delete the namespace of the test")?;
             }
         }
         Ok(())
