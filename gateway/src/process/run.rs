@@ -154,7 +154,7 @@ pub fn run(options: &Options, diagnostics_dropped: Counter) -> Result<(), RunErr
     if !log_writer.finish() {
         tracing::warn!("left lines of the access log behind: nobody reads standard output");
     }
-    tracing::info!("ended");
+    tracing::info!("shutdown complete");
     Ok(())
 }
 
@@ -278,7 +278,7 @@ impl Signals {
 async fn drain(app: &App, mut signals: Signals, limit: Duration) {
     let is_urgent = signals.next().await;
     let started = Instant::now();
-    tracing::info!("draining for at most {} ms", limit.as_millis());
+    tracing::info!("shutdown signal received, draining for at most {} ms", limit.as_millis());
     app.drain.announced.store(true, Ordering::Relaxed);
     tokio::select! {
         () = let_go(app, is_urgent, started, limit) => {}

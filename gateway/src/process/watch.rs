@@ -54,11 +54,11 @@ fn take_in(app: &App, files: Result<Files, ConfigError>) {
         .and_then(|config| app.check_config(&config).map(|()| config))
     {
         Ok(config) => {
-            tracing::info!(config.hash = %config.hash, "took in configuration {}", config.hash);
+            tracing::info!(config.hash = %config.hash, "configuration loaded: {}", config.hash);
             app.accept_config(config, now);
         }
         Err(error) => {
-            tracing::error!(reason = %error, "kept the configuration in force: {error}");
+            tracing::error!(reason = %error, "configuration rejected, the one in force stays: {error}");
             app.reject_config(error.to_string(), now);
         }
     }

@@ -58,7 +58,7 @@ impl Reconcile for ClientKey {
     }
 }
 
-/// Makes the key. Its Secret comes before the status: a pass that ends between the two finds it and
+/// Makes the key. Its Secret comes before the status: an operator that ends between the two finds it and
 /// goes on.
 async fn apply(
     validated: &mut ValidatedClientKey,
@@ -92,7 +92,7 @@ fn look_again(key: &ObjectKey, client_key: &ValidatedClientKey, now: Timestamp) 
 }
 
 /// Says what the API server refused. Where it is in trouble it takes no status either, and where
-/// somebody was quicker the next pass sees what they did.
+/// somebody was quicker the next reconcile sees what they did.
 async fn fail(
     client_key: &ClientKey,
     error: CallError,

@@ -1,4 +1,4 @@
-//! What every pass works with.
+//! What reconciling works with.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::{
     gateway::build::Defaults,
 };
 
-/// What every pass works with, one per scope.
+/// What reconciling works with, one per scope.
 #[derive(Debug)]
 pub struct Context {
     /// Reads and writes.

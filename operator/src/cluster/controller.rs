@@ -95,13 +95,14 @@ pub async fn run<K>(
     });
     let failures = Arc::new(Failures::default());
     let counted = Arc::clone(&failures);
-    let pass = move |object: Arc<K>, context: Arc<Context>| {
+    let reconcile = move |object: Arc<K>, context: Arc<Context>| {
         let failures = Arc::clone(&counted);
         Box::pin(async move {
             let key = ObjectKey::of(object.as_ref());
             let started = Instant::now();
-            let pass = AssertUnwindSafe(reconcile(object, Arc::clone(&context))).catch_unwind();
-            let (outcome, result) = match pass.await {
+            let reconciling =
+                AssertUnwindSafe(reconcile(object, Arc::clone(&context))).catch_unwind();
+            let (outcome, result) = match reconciling.await {
                 Ok(Ok(action)) => ("done", Ok(action)),
                 Ok(Err(error)) => ("failed", Err(ReconcileError::Call(error))),
                 Err(_) => ("panicked", Err(ReconcileError::Panic)),
@@ -128,7 +129,7 @@ pub async fn run<K>(
     };
     let config = Config::default().concurrency(CONCURRENCY);
     applier(
-        pass,
+        reconcile,
         after_error,
         Arc::clone(&context),
         store,

@@ -100,7 +100,7 @@ impl Reconcile for AnyrayGateway {
     }
 }
 
-/// Writes the status. Where this pass has applied nothing, the objects are those of an earlier one.
+/// Writes the status. Where nothing was applied now, the objects are those of an earlier one.
 async fn conclude(
     gateway: &AnyrayGateway,
     outcome: &Outcome<'_>,
@@ -191,7 +191,7 @@ async fn apply_service(service: &Service, cluster: &Cluster) -> Result<Service, 
     cluster.apply(service).await
 }
 
-/// The objects of an earlier pass, where this one applied none.
+/// The objects that were applied earlier, where none were now.
 fn known_children(key: &ObjectKey, context: &Context) -> Children {
     Children {
         service: context.stores.service(key).map(Arc::unwrap_or_clone),

@@ -58,7 +58,7 @@ impl Reconcile for Invite {
     }
 }
 
-/// Does what is to be done about the Secret. It comes before the status: a pass that ends between
+/// Does what is to be done about the Secret. It comes before the status: an operator that ends between
 /// the two finds the Secret and goes on.
 async fn apply(
     validated: &mut ValidatedInvite,
@@ -98,7 +98,7 @@ fn look_again(key: &ObjectKey, invite: &ValidatedInvite, now: Timestamp) -> Acti
 }
 
 /// Says what the API server refused. Where it is in trouble it takes no status either, and where
-/// somebody was quicker the next pass sees what they did.
+/// somebody was quicker the next reconcile sees what they did.
 async fn fail(invite: &Invite, error: CallError, context: &Context) -> Result<Action, CallError> {
     if !error.is_outage() && !error.is_conflict() {
         let failed = validate::failed(invite, error.to_string(), Timestamp::now());

@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-/// Upper bounds of the buckets for a pass, in seconds.
+/// Upper bounds of the buckets for the time to reconcile an object, in seconds.
 const BUCKETS: [f64; 8] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -17,7 +17,7 @@ struct Kind {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Pass {
+struct Reconcile {
     kind: &'static str,
     outcome: &'static str,
 }
@@ -32,7 +32,7 @@ struct Readiness {
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Arc<Registry>,
-    passes: Family<Pass, Counter>,
+    reconciles: Family<Reconcile, Counter>,
     durations: Family<Kind, Histogram>,
     watch_errors: Family<Kind, Counter>,
     watch_stale: Family<Kind, Counter>,
@@ -43,16 +43,16 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("anyray_operator");
-        let passes = Family::default();
+        let reconciles = Family::default();
         registry.register(
             "reconcile",
-            "Passes over an object, by kind and outcome (done, failed, panicked)",
-            passes.clone(),
+            "Objects reconciled, by kind and outcome (done, failed, panicked)",
+            reconciles.clone(),
         );
         let durations = Family::<Kind, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS));
         registry.register(
             "reconcile_duration_seconds",
-            "Time of a pass over an object",
+            "Time to reconcile an object",
             durations.clone(),
         );
         let watch_errors = Family::default();
@@ -81,7 +81,7 @@ impl Default for Metrics {
         );
         Self {
             registry: Arc::new(registry),
-            passes,
+            reconciles,
             durations,
             watch_errors,
             watch_stale,
@@ -92,9 +92,11 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A pass over an object has ended.
+    /// Reconciling an object has ended.
     pub fn passed(&self, kind: &'static str, outcome: &'static str, took: Duration) {
-        self.passes.get_or_create(&Pass { kind, outcome }).inc();
+        self.reconciles
+            .get_or_create(&Reconcile { kind, outcome })
+            .inc();
         let kind = kind.to_owned();
         self.durations
             .get_or_create(&Kind { kind })

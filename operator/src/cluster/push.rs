@@ -54,7 +54,7 @@ struct Target {
     hash: String,
     /// Version of each key in that configuration, by ProviderKey.
     keys: BTreeMap<String, String>,
-    /// Absent until the first pass over the gateway has ended.
+    /// Absent until the gateway was reconciled once.
     is_programmed: Option<bool>,
     /// By [`PodState::life`].
     pods: HashMap<String, Pod>,
@@ -142,8 +142,8 @@ impl Push {
         pods
     }
 
-    /// Notes at the end of a pass whether all ready pods of a gateway run what they should. A pass
-    /// that cannot tell leaves what is known.
+    /// Notes, once a gateway was reconciled, whether all its ready pods run what they should. `None`,
+    /// where that cannot be told, leaves what is known.
     pub fn set_programmed(&self, gateway: &ObjectKey, is_programmed: Option<bool>) {
         if let Some(target) = self.targets().get_mut(gateway) {
             target.is_programmed = is_programmed.or(target.is_programmed).or(Some(false));

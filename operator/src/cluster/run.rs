@@ -123,7 +123,7 @@ async fn connect() -> Result<Client, RunError> {
     let mut config =
         config.map_err(|error| RunError::FindCluster(Box::new(kube::Error::InferConfig(error))))?;
     config.connect_timeout = Some(CONNECT_LIMIT);
-    // A pass that fails is done again as a whole, after a pause; retries inside it would go on for
+    // An object that fails is reconciled again as a whole, after a pause; retries inside it would go on for
     // minutes and press an API server that is in trouble.
     config.default_retry = false;
     Client::try_from(config).map_err(|error| RunError::FindCluster(Box::new(error)))

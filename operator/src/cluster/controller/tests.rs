@@ -16,7 +16,7 @@ use crate::{
     gateway::build::Defaults,
 };
 
-/// Longest wait for passes over two objects.
+/// Longest wait for two objects to be reconciled.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Panics over the object `bad`.
@@ -119,6 +119,6 @@ async fn a_pass_that_panics_leaves_the_others_alone() {
     };
     tokio::select! {
         () = controller => panic!("the controller has ended"),
-        passed = timeout(LIMIT, passed) => passed.expect("both passes"),
+        passed = timeout(LIMIT, passed) => passed.expect("both are reconciled"),
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     metadata,
 };
 
-/// How far a pass over a gateway came.
+/// How far the reconciling of a gateway came.
 #[derive(Debug)]
 pub enum Outcome<'a> {
     /// What the gateway names cannot be read for now, or something is still in its way.
@@ -49,7 +49,7 @@ pub struct Observed {
     pub children: Children,
     /// The pods.
     pub pods: Vec<PodState>,
-    /// Hash of the configuration, where this pass has handed it over.
+    /// Hash of the configuration, where it has just been handed over.
     pub hash: Option<String>,
 }
 

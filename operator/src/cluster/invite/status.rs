@@ -45,7 +45,7 @@ pub fn status(invite: &ValidatedInvite, now: Timestamp) -> InviteStatus {
 /// without it would ask for its removal. A record of a pod's is never in what the operator applies,
 /// so that the operator does not own it and cannot take it away or change it, whatever has happened
 /// between its reading and its writing. Where it completes a record and a pod was quicker, the rule
-/// that a record cannot be changed refuses the apply, and the next pass finds the pod's.
+/// that a record cannot be changed refuses the apply, and the next reconcile finds the pod's.
 pub fn own_part(status: &InviteStatus) -> InviteStatus {
     let own = status.redemption.clone();
     InviteStatus {

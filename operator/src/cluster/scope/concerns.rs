@@ -30,7 +30,7 @@ pub(super) fn of_gateway(
         let provider_keys = provider_keys.iter().map(ObjectKey::of);
         let mut triggers: Vec<_> = provider_keys.map(Trigger::ProviderKey).collect();
         triggers.extend(clients_of(&stores, &key, old.is_none() || new.is_none()));
-        // A pass for each status that a pass writes would never rest, where its message changes.
+        // To reconcile for each status that reconciling writes would never rest, where its message changes.
         if new.is_none() || old.map(says) != new.map(says) {
             triggers.push(Trigger::Gateway(key));
         }

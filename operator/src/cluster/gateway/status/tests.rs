@@ -648,7 +648,7 @@ fn check_outcome(outcome: &Outcome<'_>, status: &AnyrayGatewayStatus) {
     }
 }
 
-/// A status that changes although nothing else did would call for the next pass for ever.
+/// A status that changes although nothing else did would call for the next reconcile for ever.
 fn check_it_settles(
     gateway: &AnyrayGateway,
     outcome: &Outcome<'_>,

@@ -406,7 +406,7 @@ fn the_same_findings_change_nothing() {
     assert_eq!(status(&validate(&invite, &references, again), again), first);
 }
 
-/// Otherwise what is read back would differ from what is to be, at every pass.
+/// Otherwise what is read back would differ from what is to be, each time.
 #[test]
 fn the_end_is_told_in_whole_seconds() {
     let invite = invite(&json!({ "expiresAt": "2026-12-02T00:00:00.7Z", "codeHash": HASH }));
