@@ -24,7 +24,7 @@ use anyray_gateway::{
     inbound,
     process::cli::Options,
 };
-use anyray_providers::Operation;
+use anyray_providers::{Operation, provider::openai_compatible::VENDORS};
 use anyray_wire::{
     Dialect, anthropic::envelope::EnvelopeFault, anyray::credential::CredentialFault,
     usage::TokenUsage,
@@ -94,6 +94,18 @@ fn every_metric_and_label_is_documented() {
                 "{label} is not in: {row}"
             );
         }
+    }
+}
+
+#[test]
+fn every_vendor_has_its_row() {
+    let page = read("docs/providers/openai-compatible.md");
+    for vendor in VENDORS {
+        let row = vendor.row();
+        assert!(
+            page.lines().any(|line| line == row),
+            "not on the page: {row}"
+        );
     }
 }
 

@@ -210,7 +210,7 @@ mod tests {
     fn messages_say_what_each_provider_takes_and_needs() {
         let auth = auth_fits().message;
         let complete = endpoint_complete().message;
-        for provider in ALL {
+        for provider in ALL.iter() {
             let slug = provider.slug();
             assert!(says(&auth, slug), "{slug}: {auth}");
             let needed = fields(*provider, |need| need == Need::Required);

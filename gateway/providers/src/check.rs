@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn names_of_providers_are_unique_and_can_be_found() {
         let mut names = Vec::new();
-        for provider in ALL {
+        for provider in ALL.iter() {
             names.push(provider.slug());
             names.extend(provider.aliases());
             assert!(!provider.credentials().is_empty(), "{}", provider.slug());

@@ -3,8 +3,9 @@
 //!
 //! All of it is pure. What a body looks like is a dialect's matter, see `anyray_wire`; sending is
 //! the gateway's.
-//! A new provider that speaks a known dialect is one file in `provider/`, with its `mod` line, and
-//! one line in [`ALL`].
+//! A vendor whose API is OpenAI's is a row of [`provider::openai_compatible::VENDORS`]; any other
+//! provider that speaks a known dialect is one file in `provider/`, with its `mod` line, and one line
+//! in [`ALL`].
 
 pub mod check;
 pub mod path;

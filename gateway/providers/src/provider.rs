@@ -17,7 +17,7 @@ pub(crate) mod azure_openai;
 pub(crate) mod bedrock;
 pub(crate) mod google_vertex_ai;
 pub(crate) mod openai;
-pub(crate) mod x_ai;
+pub mod openai_compatible;
 
 /// One upstream API.
 pub trait Provider: Sync + std::fmt::Debug {

@@ -1,21 +1,27 @@
 //! Every provider that Anyray knows.
 
+use std::sync::LazyLock;
+
 use anyray_wire::Dialect;
 
 use crate::provider::{
-    Provider, anthropic, anyray_upstream, azure_openai, bedrock, google_vertex_ai, openai, x_ai,
+    Provider, anthropic, anyray_upstream, azure_openai, bedrock, google_vertex_ai, openai,
+    openai_compatible::VENDORS,
 };
 
 /// Every provider, in the order of the documentation.
-pub const ALL: &[&dyn Provider] = &[
-    &openai::OpenAi,
-    &anthropic::Anthropic,
-    &bedrock::Bedrock,
-    &google_vertex_ai::GoogleVertexAi,
-    &azure_openai::AzureOpenAi,
-    &anyray_upstream::AnyrayUpstream,
-    &x_ai::XAi,
-];
+pub static ALL: LazyLock<Vec<&'static dyn Provider>> = LazyLock::new(|| {
+    let with_files: [&dyn Provider; 6] = [
+        &openai::OpenAi,
+        &anthropic::Anthropic,
+        &bedrock::Bedrock,
+        &google_vertex_ai::GoogleVertexAi,
+        &azure_openai::AzureOpenAi,
+        &anyray_upstream::AnyrayUpstream,
+    ];
+    let vendors = VENDORS.iter().map(|vendor| vendor as &dyn Provider);
+    with_files.into_iter().chain(vendors).collect()
+});
 
 /// The provider of this slug or alias.
 pub fn find(name: &str) -> Option<&'static dyn Provider> {

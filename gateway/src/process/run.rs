@@ -278,7 +278,10 @@ impl Signals {
 async fn drain(app: &App, mut signals: Signals, limit: Duration) {
     let is_urgent = signals.next().await;
     let started = Instant::now();
-    tracing::info!("shutdown signal received, draining for at most {} ms", limit.as_millis());
+    tracing::info!(
+        "shutdown signal received, draining for at most {} ms",
+        limit.as_millis()
+    );
     app.drain.announced.store(true, Ordering::Relaxed);
     tokio::select! {
         () = let_go(app, is_urgent, started, limit) => {}

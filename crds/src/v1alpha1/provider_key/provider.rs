@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn every_provider_is_read_and_written_by_its_slug() {
-        for known in anyray_providers::ALL {
+        for known in anyray_providers::ALL.iter() {
             let slug = json!(known.slug());
             let read: Provider = serde_json::from_value(slug.clone()).expect("a provider");
             assert_eq!(read.slug(), known.slug());
