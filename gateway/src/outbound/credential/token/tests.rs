@@ -218,7 +218,7 @@ fn nowhere() -> CheckedEndpoint {
 
 /// A configuration with a key for each of these files.
 fn config(url: &CheckedEndpoint, files: &[&str]) -> Snapshot {
-    let text = br#"{"schemaVersion":1}"#.to_vec();
+    let text = br#"{"schemaVersion":1,"auth":{"clientKeys":"Optional"}}"#.to_vec();
     let files = files.iter();
     let keys = files.map(|file| {
         Arc::new(ProviderKey {
