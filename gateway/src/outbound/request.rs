@@ -10,7 +10,7 @@ use http::{
     uri::{self, PathAndQuery},
 };
 
-use super::headers;
+use super::headers::clean_request;
 use crate::{
     config::credential::Credential,
     error::GatewayError,
@@ -94,7 +94,7 @@ pub fn payload(
 /// [`GatewayError::ModelMissing`], [`GatewayError::ModelUnfit`], or [`GatewayError::UnsafePath`]
 /// where path and query make no URL.
 pub fn build(
-    parts: &Parts,
+    mut parts: Parts,
     inbound: &Inbound,
     target: &Target,
     model: &Model<'_>,
@@ -111,7 +111,8 @@ pub fn build(
         endpoint: &target.key.endpoint,
     };
     let url = url(&call, target)?;
-    let mut headers = headers::to_provider(&parts.headers);
+    clean_request(&mut parts.headers);
+    let headers = &mut parts.headers;
     if target.is_custom_host {
         // Ids of an installation and its turns are the provider's own affair.
         headers.remove(CODEX_TURN_METADATA);
@@ -123,9 +124,9 @@ pub fn build(
         };
     }
     let mut request = Request::new(());
-    *request.method_mut() = parts.method.clone();
+    *request.method_mut() = parts.method;
     *request.uri_mut() = url;
-    *request.headers_mut() = headers;
+    *request.headers_mut() = parts.headers;
     Ok(request)
 }
 

@@ -43,8 +43,8 @@ pub(super) struct Reply {
 
 /// Sends a request to a target, within every limit.
 ///
-/// The head is copied, and a body that is whole can be sent again: nothing of the request is used
-/// up but the body itself.
+/// It uses the request up. Where another target may follow, the request is cloned before: the head and
+/// a whole body are reference-counted pieces of what was received.
 pub(super) async fn send(
     record: &mut Record,
     admitted: Admitted,
@@ -62,7 +62,7 @@ pub(super) async fn send(
     let (payload, body) = fit(record, &parts, &inbound, target, &mut model, body).await?;
     let is_stream = payload.is_stream;
     let named = Model::of(model.as_deref(), &inbound, target);
-    let mut request = request::build(&parts, &inbound, target, &named, payload)?.map(|()| body);
+    let mut request = request::build(parts, &inbound, target, &named, payload)?.map(|()| body);
     let app = Arc::clone(&record.worker().app);
     if target.key.provider.may_loop() {
         hops::note(request.headers_mut(), app.id_prefix)?;
