@@ -59,7 +59,7 @@ pub struct Bounds {
 }
 
 /// A body that goes upstream.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct UpstreamBody {
     head: Pieces,
     rest: Option<Rest>,

@@ -12,18 +12,27 @@ use crate::error::GatewayError;
 
 mod claude_on_clouds;
 
+/// Translates the body and the headers of a request, whose body is whole.
+pub type TranslateRequest = fn(&Source<'_>) -> Result<Payload, GatewayError>;
+
+/// Translates a successful answer that is no stream; `None` where it is as the caller expects it.
+pub type TranslateDocument = fn(&[u8]) -> Option<Bytes>;
+
+/// Translates the body of a refusal, by its status and with the gateway's id of the request; `None`
+/// where it is as the caller expects it.
+pub type TranslateError = fn(u16, &[u8], &str) -> Option<Bytes>;
+
 /// How requests and answers are changed on their way.
 #[derive(Debug)]
 pub struct Translation {
-    /// The request's body and headers. The body is whole then.
-    pub request: Option<fn(&Source<'_>) -> Result<Payload, GatewayError>>,
-    /// A successful answer that is no stream; `None` where it is as the caller expects it.
-    pub document: Option<fn(&[u8]) -> Option<Bytes>>,
-    /// A successful answer that is a stream.
+    /// For the request.
+    pub request: Option<TranslateRequest>,
+    /// For a successful answer that is no stream.
+    pub document: Option<TranslateDocument>,
+    /// For a successful answer that is a stream.
     pub stream: Option<StreamTranslation>,
-    /// The body of a refusal, by its status, with the gateway's id of the request; `None` where it
-    /// is as the caller expects it.
-    pub error: Option<fn(u16, &[u8], &str) -> Option<Bytes>>,
+    /// For a refusal.
+    pub error: Option<TranslateError>,
 }
 
 /// How a stream is changed.

@@ -18,7 +18,6 @@ use crate::{
     body::{Fault, UpstreamBody},
     config::{Snapshot, credential::Credential, snapshot::ProviderKey},
     error::GatewayError,
-    inbound::Inbound,
     outbound::{
         credential, hops,
         request::{self, Model},
@@ -47,22 +46,22 @@ pub(super) struct Reply {
 /// a whole body are reference-counted pieces of what was received.
 pub(super) async fn send(
     record: &mut Record,
-    admitted: Admitted,
+    mut admitted: Admitted,
     target: &Target,
 ) -> Result<Reply, GatewayError> {
     record.set_key(&target.key);
+    let payload = fit(record, &mut admitted, target).await?;
+    let is_stream = payload.is_stream;
     let Admitted {
         parts,
         inbound,
-        mut model,
+        model,
         body,
         fault,
         ..
     } = admitted;
-    let (payload, body) = fit(record, &parts, &inbound, target, &mut model, body).await?;
-    let is_stream = payload.is_stream;
-    let named = Model::of(model.as_deref(), &inbound, target);
-    let mut request = request::build(parts, &inbound, target, &named, payload)?.map(|()| body);
+    let model = Model::of(model.as_deref(), &inbound, target);
+    let mut request = request::build(parts, &inbound, target, &model, payload)?.map(|()| body);
     let app = Arc::clone(&record.worker().app);
     if target.key.provider.may_loop() {
         hops::note(request.headers_mut(), app.id_prefix)?;
@@ -76,25 +75,23 @@ pub(super) async fn send(
 /// waited for; then a model that it names late is known, too.
 async fn fit(
     record: &mut Record,
-    parts: &http::request::Parts,
-    inbound: &Inbound,
+    admitted: &mut Admitted,
     target: &Target,
-    model: &mut Option<String>,
-    body: UpstreamBody,
-) -> Result<(Payload, UpstreamBody), GatewayError> {
-    let named = Model::of(model.as_deref(), inbound, target);
-    if !request::needs_whole_body(target, inbound, &named) {
-        return Ok((Payload::default(), body));
+) -> Result<Payload, GatewayError> {
+    let model = Model::of(admitted.model.as_deref(), &admitted.inbound, target);
+    if !request::needs_whole_body(target, &admitted.inbound, &model) {
+        return Ok(Payload::default());
     }
     let limits = &record.config().limits;
     let budget = record.worker().app.body_budget(limits);
-    let whole = body.into_whole(&budget).await?;
-    if model.is_none() {
-        *model = named_model(inbound, &whole.clone().into());
-        record.set_model(model.as_deref());
+    let received = std::mem::take(&mut admitted.body);
+    let whole = received.into_whole(&budget).await?;
+    if admitted.model.is_none() {
+        admitted.model = named_model(&admitted.inbound, &whole.clone().into());
+        record.set_model(admitted.model.as_deref());
     }
-    let named = Model::of(model.as_deref(), inbound, target);
-    let mut payload = request::payload(target, &named, &parts.headers, &whole)?;
+    let model = Model::of(admitted.model.as_deref(), &admitted.inbound, target);
+    let mut payload = request::payload(target, &model, &admitted.parts.headers, &whole)?;
     if payload.dropped_betas > 0 {
         tracing::debug!(
             request.id = record.id(),
@@ -102,11 +99,11 @@ async fn fit(
             "left betas out that the provider refuses"
         );
     }
-    let body = match payload.body.take() {
-        Some(changed) => budget.hold(changed)?,
-        None => whole,
+    admitted.body = match payload.body.take() {
+        Some(changed) => budget.hold(changed)?.into(),
+        None => whole.into(),
     };
-    Ok((payload, body.into()))
+    Ok(payload)
 }
 
 /// Sends the request and waits for the head of the answer.
