@@ -73,7 +73,8 @@ async fn exchange(
 ) -> Result<Answer, GatewayError> {
     let admitted = admit(record, request).await?;
     if admitted.inbound.operation == Operation::Models {
-        return models::serve(record, admitted).await;
+        // Boxed, because every request's future would have room for it.
+        return Box::pin(models::serve(record, admitted)).await;
     }
     let route = admitted.route_request();
     let plan = routing::plan(&admitted.inbound, &route, record.config())?;

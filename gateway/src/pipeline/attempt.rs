@@ -50,7 +50,12 @@ pub(super) async fn send(
     target: &Target,
 ) -> Result<Reply, GatewayError> {
     record.set_key(&target.key);
-    let payload = fit(record, &mut admitted, target).await?;
+    let model = Model::of(admitted.model.as_deref(), &admitted.inbound, target);
+    let payload = match request::needs_whole_body(target, &admitted.inbound, &model) {
+        // Boxed, because every request's future would have room for it.
+        true => Box::pin(fit(record, &mut admitted, target)).await?,
+        false => Payload::default(),
+    };
     let is_stream = payload.is_stream;
     let Admitted {
         parts,
@@ -71,17 +76,13 @@ pub(super) async fn send(
     Ok(Reply { answer, is_stream })
 }
 
-/// Puts the body into the form that the provider takes. One that is to be changed or signed is
-/// waited for; then a model that it names late is known, too.
+/// Waits for a body that is to be changed or signed, and puts it into the form that the provider takes.
+/// Then a model that it names late is known, too.
 async fn fit(
     record: &mut Record,
     admitted: &mut Admitted,
     target: &Target,
 ) -> Result<Payload, GatewayError> {
-    let model = Model::of(admitted.model.as_deref(), &admitted.inbound, target);
-    if !request::needs_whole_body(target, &admitted.inbound, &model) {
-        return Ok(Payload::default());
-    }
     let limits = &record.config().limits;
     let budget = record.worker().app.body_budget(limits);
     let received = std::mem::take(&mut admitted.body);
@@ -161,7 +162,14 @@ pub(super) async fn receive(
         && (status.is_client_error() || status.is_server_error())
     {
         let translate = |body: &[u8]| translate(status.as_u16(), body, record.id());
-        return rewrite(record, provider, answer, MAX_ERROR_BYTES, translate).await;
+        return Box::pin(rewrite(
+            record,
+            provider,
+            answer,
+            MAX_ERROR_BYTES,
+            translate,
+        ))
+        .await;
     }
     let format = Format::of(answer.headers(), translation);
     if !format.is_document() || !status.is_success() {
@@ -171,7 +179,16 @@ pub(super) async fn receive(
         return Err(GatewayError::InvalidAnswer { provider });
     }
     match translation.document {
-        Some(translate) => rewrite(record, provider, answer, MAX_DOCUMENT_BYTES, translate).await,
+        Some(translate) => {
+            Box::pin(rewrite(
+                record,
+                provider,
+                answer,
+                MAX_DOCUMENT_BYTES,
+                translate,
+            ))
+            .await
+        }
         None => Ok(Answer::Relayed(answer, format)),
     }
 }
