@@ -151,12 +151,12 @@ pub fn is_in_url(uri: &Uri) -> bool {
         return false;
     }
     let plain: Vec<u8> = percent_decode_str(text).collect();
-    let mut words = plain.split(|byte| !is_word(char::from(*byte)));
+    let mut words = plain.split(|byte| !is_word(*byte));
     words.any(has_own_prefix)
 }
 
-fn is_word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_' || c == '-'
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
 /// Whether a credential header's value is meant for the gateway alone, or names such a value in
@@ -171,8 +171,12 @@ fn is_for_gateway(value: &HeaderValue) -> bool {
     (is_empty && (scheme.is_some() || text.trim().is_empty())) || words.any(is_own_credential)
 }
 
+/// The words of a header's value, which is ASCII: bytes are split twice as fast as characters.
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c| !is_word(c)).filter(|word| !word.is_empty())
+    let words = text.as_bytes().split(|byte| !is_word(*byte));
+    words
+        .filter(|word| !word.is_empty())
+        .filter_map(|word| str::from_utf8(word).ok())
 }
 
 /// The key or code in a value, be it that of a SigV4 signature's access key id.
