@@ -94,60 +94,53 @@ pub async fn run<K>(
         })
     });
     let failures = Arc::new(Failures::default());
-    let counted = Arc::clone(&failures);
+    let (succeeded, failed, gone) = (failures.clone(), failures.clone(), failures);
     let reconcile = move |object: Arc<K>, context: Arc<Context>| {
-        let failures = Arc::clone(&counted);
+        let failures = Arc::clone(&succeeded);
         Box::pin(async move {
             let key = ObjectKey::of(object.as_ref());
-            let started = Instant::now();
-            let reconciling =
-                AssertUnwindSafe(reconcile(object, Arc::clone(&context))).catch_unwind();
-            let (outcome, result) = match reconciling.await {
-                Ok(Ok(action)) => ("done", Ok(action)),
-                Ok(Err(error)) => ("failed", Err(ReconcileError::Call(error))),
-                Err(_) => ("panicked", Err(ReconcileError::Panic)),
-            };
-            context.metrics.passed(kind, outcome, started.elapsed());
+            let reconciling = reconcile(object, Arc::clone(&context));
+            let result = counted(kind, reconciling, &context).await;
             if result.is_ok() {
                 failures.forget(&key);
             }
             result
         })
     };
-    let forgotten = Arc::clone(&failures);
     let after_error = move |object: Arc<K>, error: &ReconcileError, _: Arc<Context>| {
-        let key = ObjectKey::of(object.as_ref());
-        let pause = failures.pause_after(&key, error);
-        let (namespace, name) = (&key.namespace, &key.name);
-        tracing::warn!(
-            kind,
-            namespace,
-            name,
-            "{kind} {key}: {error}; again in {pause:?}"
-        );
-        Action::requeue(pause)
+        failed.pause_after(kind, &ObjectKey::of(object.as_ref()), error)
     };
     let config = Config::default().concurrency(CONCURRENCY);
-    applier(
-        reconcile,
-        after_error,
-        Arc::clone(&context),
-        store,
-        requests,
-        config,
-    )
-    .for_each(|ended| {
-        if let Err(controller::Error::ObjectNotFound(gone)) = ended {
-            let key = ObjectKey {
-                namespace: gone.namespace.clone().unwrap_or_default(),
-                name: gone.name.clone(),
-            };
-            forgotten.forget(&key);
-            forget(&key, &context);
-        }
-        std::future::ready(())
-    })
-    .await;
+    let shared = Arc::clone(&context);
+    applier(reconcile, after_error, shared, store, requests, config)
+        .for_each(|ended| {
+            if let Err(controller::Error::ObjectNotFound(object)) = ended {
+                let key = ObjectKey {
+                    namespace: object.namespace.clone().unwrap_or_default(),
+                    name: object.name.clone(),
+                };
+                gone.forget(&key);
+                forget(&key, &context);
+            }
+            std::future::ready(())
+        })
+        .await;
+}
+
+/// Reconciles one object and counts it; one that panics brings nothing else down.
+async fn counted(
+    kind: &'static str,
+    reconciling: Reconciling,
+    context: &Context,
+) -> Result<Action, ReconcileError> {
+    let started = Instant::now();
+    let (outcome, result) = match AssertUnwindSafe(reconciling).catch_unwind().await {
+        Ok(Ok(action)) => ("done", Ok(action)),
+        Ok(Err(error)) => ("failed", Err(ReconcileError::Call(error))),
+        Err(_) => ("panicked", Err(ReconcileError::Panic)),
+    };
+    context.metrics.passed(kind, outcome, started.elapsed());
+    result
 }
 
 /// When to look again at an object with which all is well.
@@ -180,7 +173,20 @@ impl Failures {
             .remove(key);
     }
 
-    fn pause_after(&self, key: &ObjectKey, error: &ReconcileError) -> Duration {
+    /// Says that an object could not be reconciled, and when it is tried again.
+    fn pause_after(&self, kind: &'static str, key: &ObjectKey, error: &ReconcileError) -> Action {
+        let pause = self.pause(key, error);
+        let (namespace, name) = (&key.namespace, &key.name);
+        tracing::warn!(
+            kind,
+            namespace,
+            name,
+            "{kind} {key}: {error}; again in {pause:?}"
+        );
+        Action::requeue(pause)
+    }
+
+    fn pause(&self, key: &ObjectKey, error: &ReconcileError) -> Duration {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(key.clone()).or_default();
         let pause = Duration::from_secs(1).saturating_mul(1 << (*count).min(10));
