@@ -94,7 +94,7 @@ pub async fn run<K>(
         })
     });
     let failures = Arc::new(Failures::default());
-    let (succeeded, failed, gone) = (failures.clone(), failures.clone(), failures);
+    let (succeeded, failed) = (Arc::clone(&failures), Arc::clone(&failures));
     let reconcile = move |object: Arc<K>, context: Arc<Context>| {
         let failures = Arc::clone(&succeeded);
         Box::pin(async move {
@@ -119,7 +119,7 @@ pub async fn run<K>(
                     namespace: object.namespace.clone().unwrap_or_default(),
                     name: object.name.clone(),
                 };
-                gone.forget(&key);
+                failures.forget(&key);
                 forget(&key, &context);
             }
             std::future::ready(())
