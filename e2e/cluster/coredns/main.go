@@ -1,4 +1,4 @@
-// CoreDNS with the plugins that a cluster needs, and without the cloud providers that its own main package brings.
+// CoreDNS with the plugins that a cluster needs, and without the clouds that its own main package brings.
 package main
 
 import (

@@ -52,9 +52,7 @@ impl Reconcile for Invite {
         unreadable: &InvalidObject,
         context: &Context,
     ) -> Result<(), CallError> {
-        let stored = context.cluster.get_status::<Self>(key).await?;
-        let status = unreadable::status(stored, unreadable);
-        context.cluster.apply_status::<Self>(key, &status).await
+        unreadable::report::<Self>(key, unreadable, context).await
     }
 }
 

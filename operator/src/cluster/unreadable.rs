@@ -1,17 +1,38 @@
 //! The status of an Invite or a `ClientKey` that this operator cannot read, for example after a
 //! downgrade.
 
-use kube::core::error_boundary::InvalidObject;
+use k8s_openapi::NamespaceResourceScope;
+use kube::{Resource, core::error_boundary::InvalidObject};
 use serde_json::{Value, json};
 
-use crate::{cluster::gateway::status::unreadable, metadata::MANAGER};
+use crate::{
+    cluster::{api::CallError, context::Context, gateway::status::unreadable},
+    metadata::{MANAGER, ObjectKey},
+};
+
+/// Reports that this operator cannot read an object.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn report<K>(
+    key: &ObjectKey,
+    object: &InvalidObject,
+    context: &Context,
+) -> Result<(), CallError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    let stored = context.cluster.get_status::<K>(key).await?;
+    let status = status(stored, object);
+    context.cluster.apply_status::<K>(key, &status).await
+}
 
 /// The stored status with conditions that say so.
 ///
 /// The rest stays, for the hash of a code or key is
 /// nowhere else; the record of a redemption only where this operator owns it (see
 /// [`crate::cluster::invite::status::own_part`]).
-pub fn status(stored: Value, object: &InvalidObject) -> Value {
+fn status(stored: Value, object: &InvalidObject) -> Value {
     let Value::Object(mut status) = stored else {
         return status(json!({}), object);
     };
