@@ -141,7 +141,7 @@ impl Presented {
 /// Whether a header's value carries a gateway-issued credential, whatever the header.
 pub fn holds_ours(value: &HeaderValue) -> bool {
     let text = value.to_str().unwrap_or_default();
-    OWN_KEY_PREFIXES.iter().any(|prefix| text.contains(prefix)) && find_ours(value).is_some()
+    contains_own_prefix(text) && find_ours(value).is_some()
 }
 
 /// Whether a URL carries a gateway-issued credential, where proxies and logs keep it.
@@ -174,8 +174,11 @@ fn is_for_gateway(value: &HeaderValue) -> bool {
 
 /// Whether any word of a text can be a gateway-issued credential: cheaper than a look at each word.
 fn may_hold_own(text: &str) -> bool {
-    let mut prefixes = OWN_KEY_PREFIXES.iter();
-    prefixes.any(|prefix| text.contains(prefix)) || text.contains(PLACEHOLDER_KEY)
+    contains_own_prefix(text) || text.contains(PLACEHOLDER_KEY)
+}
+
+fn contains_own_prefix(text: &str) -> bool {
+    OWN_KEY_PREFIXES.iter().any(|prefix| text.contains(prefix))
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {

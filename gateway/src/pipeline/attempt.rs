@@ -42,8 +42,7 @@ pub(super) struct Reply {
 
 /// Sends a request to a target, within every limit.
 ///
-/// It uses the request up. Where another target may follow, the request is cloned before: the head and
-/// a whole body are reference-counted pieces of what was received.
+/// It uses the request up: there is one target today.
 pub(super) async fn send(
     record: &mut Record,
     mut admitted: Admitted,
